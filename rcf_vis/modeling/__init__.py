@@ -1,0 +1,30 @@
+"""The network of RCF; importing it registers the meta-architecture ``"RCF"``."""
+
+from .context_fusion import FusedContext, RobustContextFusion
+from .criterion import SetCriterion
+from .feature_map import FeatureMap, FrameFeatures
+from .instance_decoder import InstanceDecoder
+from .instance_heads import InstanceHeads
+from .mask_decoder import MaskDecoder
+from .matcher import HungarianMatcher
+from .online import OnlineState, StepOutput
+from .rcf import RCF
+from .tokens import ReferenceTokenizer, TargetTokenizer, TokenGroup
+
+__all__ = [
+    "RCF",
+    "FeatureMap",
+    "FrameFeatures",
+    "FusedContext",
+    "HungarianMatcher",
+    "InstanceDecoder",
+    "InstanceHeads",
+    "MaskDecoder",
+    "OnlineState",
+    "ReferenceTokenizer",
+    "RobustContextFusion",
+    "SetCriterion",
+    "StepOutput",
+    "TargetTokenizer",
+    "TokenGroup",
+]

@@ -1,0 +1,142 @@
+"""Robust Context Fusion (section III-B1): target, reference and further tokens, fused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.layers import ShapeSpec
+from torch import Tensor, nn
+
+from .feature_map import FeatureMap
+from .tokens import ReferenceTokenizer, TargetTokenizer, TokenGroup
+from .transformer import EncoderLayer, init_transformer_weights
+
+__all__ = ["FusedContext", "RobustContextFusion"]
+
+
+@dataclass(frozen=True)
+class FusedContext:
+    """What the fusion encoder makes of a frame and its context.
+
+    Attributes:
+        tokens: O', ``(B, L, C')``: all fused tokens, those of the target first.
+        padding: ``(B, L)`` bool, True for tokens that stand for padding.
+        target: O'_tgt on its grid, ``(B, C', H, W)``.
+    """
+
+    tokens: Tensor
+    padding: Tensor
+    target: FeatureMap
+
+
+class RobustContextFusion(nn.Module):
+    """Fuse the target's tokens with compressed tokens of its references by a transformer encoder.
+
+    Args:
+        in_channels: C of the context feature.
+        hidden_dim: C'.
+        num_reference_frames: δ; with 0 there are no reference tokens.
+        ref_token_size: K of the K×K reference grid.
+        ref_weight_on, ref_weight_act, ref_pool: see :class:`ReferenceTokenizer`.
+        num_layers, num_heads, dim_feedforward, dropout, pre_norm: of the encoder.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        hidden_dim: int = 256,
+        num_reference_frames: int = 1,
+        ref_token_size: int = 2,
+        ref_weight_on: bool = True,
+        ref_weight_act: str = "sigmoid",
+        ref_pool: str = "pool",
+        num_layers: int = 6,
+        num_heads: int = 8,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        pre_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        if num_reference_frames < 0:
+            raise ValueError(
+                f"MODEL.RCF.NUM_REFERENCE_FRAMES is {num_reference_frames}, expected 0 or more"
+            )
+        self.num_reference_frames = num_reference_frames
+        self.target_tokens = TargetTokenizer(in_channels=in_channels, hidden_dim=hidden_dim)
+        self.reference_tokens = None
+        if num_reference_frames:
+            self.reference_tokens = ReferenceTokenizer(
+                in_channels=in_channels,
+                hidden_dim=hidden_dim,
+                num_frames=num_reference_frames,
+                token_size=ref_token_size,
+                weight_on=ref_weight_on,
+                weight_act=ref_weight_act,
+                pool=ref_pool,
+            )
+        self.layers = nn.ModuleList(
+            EncoderLayer(
+                dim=hidden_dim,
+                num_heads=num_heads,
+                dim_feedforward=dim_feedforward,
+                dropout=dropout,
+                pre_norm=pre_norm,
+            )
+            for _ in range(num_layers)
+        )
+        # A pre-norm stack leaves its sum unnormalised.
+        self.norm = nn.LayerNorm(hidden_dim) if pre_norm else nn.Identity()
+        init_transformer_weights(self.layers)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict:
+        rcf = cfg.MODEL.RCF
+        return {
+            "in_channels": input_shape[rcf.CONTEXT_FEATURE].channels,
+            "hidden_dim": rcf.HIDDEN_DIM,
+            "num_reference_frames": rcf.NUM_REFERENCE_FRAMES,
+            "ref_token_size": rcf.REF_TOKEN_SIZE,
+            "ref_weight_on": rcf.REF_WEIGHT_ON,
+            "ref_weight_act": rcf.REF_WEIGHT_ACT,
+            "ref_pool": rcf.REF_POOL,
+            "num_layers": rcf.ENC_LAYERS,
+            "num_heads": rcf.NHEADS,
+            "dim_feedforward": rcf.DIM_FEEDFORWARD,
+            "dropout": rcf.DROPOUT,
+            "pre_norm": rcf.PRE_NORM,
+        }
+
+    def forward(
+        self,
+        target: FeatureMap,
+        references: Sequence[FeatureMap] = (),
+        further: Sequence[TokenGroup] = (),
+    ) -> FusedContext:
+        """Fuse one frame.
+
+        Args:
+            target: context feature f_t, ``(B, C, H, W)``.
+            references: f_{t−1} … f_{t−δ}, newest first, each as the target; ignored when δ = 0.
+            further: token groups of other sources, such as sound, of width C'.
+        """
+        groups = [self.target_tokens(target)]
+        if self.reference_tokens is not None:
+            groups.append(self.reference_tokens(references))
+        groups.extend(further)
+        tokens = torch.cat([group.tokens for group in groups], dim=1)
+        padding = torch.cat([group.padding_mask() for group in groups], dim=1)
+        for layer in self.layers:
+            tokens = layer(tokens, padding)
+        tokens = self.norm(tokens)
+        return FusedContext(tokens, padding, self._as_grid(tokens, target))
+
+    @staticmethod
+    def _as_grid(tokens: Tensor, target: FeatureMap) -> FeatureMap:
+        height, width = target.data.shape[-2:]
+        grid = tokens[:, : height * width].transpose(1, 2).unflatten(2, (height, width))
+        return FeatureMap(grid, target.stride, target.image_sizes)

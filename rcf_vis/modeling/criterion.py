@@ -1,0 +1,122 @@
+"""The loss (equation 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from detectron2.config import CfgNode, configurable
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .dice import dice_coefficient
+from .matcher import HungarianMatcher
+from .targets import FrameTargets, SlotPredictions
+
+__all__ = ["SetCriterion"]
+
+
+class SetCriterion(nn.Module):
+    """Equation 4: −log p(c) over all slots, plus the Dice loss of the slots that have an object.
+
+    Both are sums over the slots of a frame and means over the frames, so a process's share of a
+    distributed batch has the weight that it has in the joint one.
+
+    Args:
+        matcher: the assignment of slots to objects.
+        class_weight, dice_weight: weights of the two terms.
+        mask_weight: weight of the per-pixel binary cross-entropy of the matched slots; 0 is the
+            paper.
+        no_object_weight: weight of −log p in slots without an object; 1 is eq. 4 to the letter.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        matcher: HungarianMatcher,
+        class_weight: float = 1.0,
+        dice_weight: float = 1.0,
+        mask_weight: float = 0.0,
+        no_object_weight: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.matcher = matcher
+        self.class_weight = class_weight
+        self.dice_weight = dice_weight
+        self.mask_weight = mask_weight
+        self.no_object_weight = no_object_weight
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict:
+        rcf = cfg.MODEL.RCF
+        return {
+            "matcher": HungarianMatcher(cfg),
+            "class_weight": rcf.CLASS_WEIGHT,
+            "dice_weight": rcf.DICE_WEIGHT,
+            "mask_weight": rcf.MASK_WEIGHT,
+            "no_object_weight": rcf.NO_OBJECT_WEIGHT,
+        }
+
+    def forward(
+        self, predictions: Sequence[SlotPredictions], targets: Sequence[FrameTargets]
+    ) -> dict[str, Tensor]:
+        """The loss of a batch of clips.
+
+        Args:
+            predictions, targets: one a supervised frame.
+
+        Returns:
+            Scalars ``loss_class``, ``loss_dice`` and, where ``mask_weight`` is not 0,
+            ``loss_mask``, weighted.
+        """
+        class_losses, dice_losses, mask_losses = [], [], []
+        pairs = self.matcher(predictions, targets)
+        for prediction, target, pair in zip(predictions, targets, pairs, strict=True):
+            class_losses.append(self._class_loss(prediction, target, *pair))
+            dice_loss, mask_loss = self._mask_losses(prediction, target, *pair)
+            dice_losses.append(dice_loss)
+            mask_losses.append(mask_loss)
+        num_frames = len(predictions) * len(predictions[0].logits)
+        losses = {
+            "loss_class": self.class_weight * sum(class_losses) / num_frames,
+            "loss_dice": self.dice_weight * sum(dice_losses) / num_frames,
+        }
+        if self.mask_weight:
+            losses["loss_mask"] = self.mask_weight * sum(mask_losses) / num_frames
+        return losses
+
+    def _class_loss(
+        self, prediction: SlotPredictions, target: FrameTargets, objects: Tensor, slots: Tensor
+    ) -> Tensor:
+        logits = prediction.logits.float()
+        empty = logits.shape[-1] - 1
+        classes = torch.full(logits.shape[:2], empty, dtype=torch.int64, device=logits.device)
+        classes[target.clips[objects], slots] = target.classes[objects]
+        weights = torch.ones_like(logits[0, 0])
+        weights[empty] = self.no_object_weight
+        return F.cross_entropy(logits.flatten(0, 1), classes.flatten(), weights, reduction="sum")
+
+    def _mask_losses(
+        self, prediction: SlotPredictions, target: FrameTargets, objects: Tensor, slots: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Sums over the matched slots of the Dice loss and of the mean cross-entropy."""
+        if not len(objects):
+            # Zero, yet connected: every parameter keeps a gradient, as distributed training needs.
+            zero = prediction.masks.float().sum() * 0
+            return zero, zero
+        clips = target.clips[objects]
+        masks = target.masks[objects]
+        logits = prediction.edge_padded_masks()[clips, slots].float()
+        logits = F.interpolate(
+            logits[:, None], size=masks.shape[-2:], mode="bilinear", align_corners=False
+        )
+        logits, masks, valid = (x.flatten(1) for x in (logits, masks, target.valid[clips]))
+        probabilities = logits.sigmoid() * valid
+        overlap = (probabilities * masks).sum(-1)
+        sizes = probabilities.square().sum(-1) + masks.square().sum(-1)
+        dice_loss = (1 - dice_coefficient(overlap, sizes)).sum()
+        if not self.mask_weight:
+            return dice_loss, dice_loss.new_zeros(())
+        cross_entropy = F.binary_cross_entropy_with_logits(logits, masks, reduction="none")
+        return dice_loss, ((cross_entropy * valid).sum(-1) / valid.sum(-1)).sum()

@@ -1,0 +1,109 @@
+"""The assignment of slots to objects (equation 3)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from detectron2.config import CfgNode, configurable
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+from torch.nn import functional as F
+
+from .dice import dice_coefficient
+from .targets import FrameTargets, SlotPredictions
+
+__all__ = ["HungarianMatcher"]
+
+
+class HungarianMatcher:
+    """Assign each object the slot that resembles it most, one to one, best total first.
+
+    Args:
+        mask_weight: weight of the negative per-pixel binary cross-entropy in the similarity; 0 is
+            the paper.
+    """
+
+    @configurable
+    def __init__(self, *, mask_weight: float = 0.0) -> None:
+        self.mask_weight = mask_weight
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict:
+        return {"mask_weight": cfg.MODEL.RCF.MASK_WEIGHT}
+
+    def __call__(
+        self, predictions: Sequence[SlotPredictions], targets: Sequence[FrameTargets]
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Match a batch of clips, one assignment a clip for all its supervised frames.
+
+        With one supervised frame this is equation 3. With several (``ORDER_SUPERVISION``) an
+        object's similarity to a slot is the mean over the frames in which it is visible.
+
+        Args:
+            predictions, targets: one a supervised frame.
+
+        Returns:
+            For each frame the matched objects (indices into its targets) and their slots, int64
+            on the targets' device. With more objects than slots the least similar have none.
+        """
+        similarity = torch.cat(
+            [self.similarity(p, t) for p, t in zip(predictions, targets, strict=True)]
+        )
+        rows = defaultdict(list)
+        keys = [key for target in targets for key in target.keys]
+        for key, row in zip(keys, similarity.cpu().numpy(), strict=True):
+            rows[key].append(row)
+        slot_of = self._assign({key: np.mean(frames, axis=0) for key, frames in rows.items()})
+        return [self._pairs(target, slot_of) for target in targets]
+
+    @torch.no_grad()
+    def similarity(self, prediction: SlotPredictions, target: FrameTargets) -> Tensor:
+        """Equation 3, Dice(m_i, m̂_g) + p_i(c_g), for each object and the N slots of its clip.
+
+        Returns:
+            ``(M, N)`` float32.
+        """
+        clips = target.clips
+        logits = prediction.masks.float().flatten(2)
+        valid = target.coarse_valid.flatten(1)
+        objects = target.coarse_masks.flatten(1)
+        masks = logits.sigmoid() * valid[:, None]
+        similarity = dice_coefficient(
+            torch.einsum("mnp,mp->mn", masks[clips], objects),
+            masks.square().sum(-1)[clips] + objects.square().sum(-1, keepdim=True),
+        )
+        probabilities = prediction.logits.float().softmax(-1)
+        similarity = similarity + probabilities[clips, :, target.classes]
+        if self.mask_weight:
+            cross_entropy = _cross_entropy(logits[clips], objects, valid[clips])
+            similarity = similarity - self.mask_weight * cross_entropy
+        return similarity
+
+    @staticmethod
+    def _assign(rows: dict[tuple[int, int], np.ndarray]) -> dict[tuple[int, int], int]:
+        """(clip, identity) → similarity to N slots; gives (clip, identity) → slot."""
+        by_clip = defaultdict(list)
+        for key in rows:
+            by_clip[key[0]].append(key)
+        slot_of = {}
+        for keys in by_clip.values():
+            matrix = np.stack([rows[key] for key in keys])
+            pairs = zip(*linear_sum_assignment(matrix, maximize=True), strict=True)
+            slot_of.update((keys[g], int(slot)) for g, slot in pairs)
+        return slot_of
+
+    @staticmethod
+    def _pairs(target: FrameTargets, slot_of: dict[tuple[int, int], int]) -> tuple[Tensor, Tensor]:
+        pairs = [(m, slot_of[key]) for m, key in enumerate(target.keys) if key in slot_of]
+        indices = torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2).to(target.clips.device)
+        return indices[:, 0], indices[:, 1]
+
+
+def _cross_entropy(logits: Tensor, objects: Tensor, valid: Tensor) -> Tensor:
+    """Mean binary cross-entropy over the valid pixels: ``(M, N, P)``, ``(M, P)`` → ``(M, N)``."""
+    inside = torch.einsum("mnp,mp->mn", F.softplus(-logits), objects * valid)
+    outside = torch.einsum("mnp,mp->mn", F.softplus(logits), (1 - objects) * valid)
+    return (inside + outside) / valid.sum(-1, keepdim=True)

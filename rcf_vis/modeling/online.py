@@ -1,0 +1,60 @@
+"""What the online step takes and gives: the state of a video, and the raw predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from torch import Tensor
+
+from rcf_vis.tracking import IdentityState
+
+from .feature_map import FeatureMap
+from .targets import SlotPredictions
+
+__all__ = ["OnlineState", "StepOutput"]
+
+
+@dataclass(frozen=True)
+class OnlineState:
+    """All that RCF remembers of a video; a new one is a new video.
+
+    Attributes:
+        references: context features of the last frames, newest first, at most δ of them.
+        identities: last fired masks and slot → identity table.
+    """
+
+    references: tuple[FeatureMap, ...] = ()
+    identities: IdentityState = field(default_factory=IdentityState)
+
+    def remember(self, context: FeatureMap, limit: int) -> OnlineState:
+        """The state after a frame with this context feature; the newest ``limit`` are kept."""
+        return replace(self, references=((context,) + self.references)[:limit])
+
+    def filled_references(self, target: FeatureMap, count: int) -> tuple[FeatureMap, ...]:
+        """δ references; the oldest frame there is (at last the target) stands in for missing."""
+        references = self.references[:count]
+        oldest = references[-1] if references else target
+        return references + (oldest,) * (count - len(references))
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """Predictions for one frame of each clip of a batch.
+
+    Attributes:
+        logits: ``(B, N, num_classes + 1)`` class logits, the empty class last.
+        masks: M_t, ``(B, N, H, W)`` mask logits at the stride of S_t.
+        segmentation: S_t, ``(B, C_o, H, W)``, which also knows what is padding.
+        auxiliary: (logits, masks) of the earlier layers of the instance decoder, in training.
+    """
+
+    logits: Tensor
+    masks: Tensor
+    segmentation: FeatureMap
+    auxiliary: tuple[tuple[Tensor, Tensor], ...] = ()
+
+    def layers(self) -> list[SlotPredictions]:
+        """The slots after each layer of the instance decoder that is kept; the last are final."""
+        sizes = self.segmentation.valid_sizes
+        kept = (*self.auxiliary, (self.logits, self.masks))
+        return [SlotPredictions(logits, masks, sizes) for logits, masks in kept]

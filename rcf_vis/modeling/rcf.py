@@ -1,0 +1,280 @@
+"""The meta-architecture ``RCF``: training, the online step, and videos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.layers import ShapeSpec
+from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
+from detectron2.structures import ImageList, Instances
+from torch import Tensor, nn
+
+from rcf_vis.tracking import IdentityRules, assign_identities
+
+from .context_fusion import RobustContextFusion
+from .criterion import SetCriterion
+from .feature_map import FeatureMap, FrameFeatures
+from .instance_decoder import InstanceDecoder
+from .instance_heads import InstanceHeads
+from .mask_decoder import MaskDecoder
+from .online import OnlineState, StepOutput
+from .postprocessing import binary_masks, fired_slots
+from .targets import frame_targets
+
+__all__ = ["RCF"]
+
+
+@META_ARCH_REGISTRY.register()
+class RCF(nn.Module):
+    """Online video instance segmentation by Robust Context Fusion.
+
+    Everything goes through :meth:`step`, which takes the features of one frame and the state of
+    its video and gives the predictions and the next state. The module itself remembers nothing.
+
+    Args:
+        backbone: gives ``in_features``; shared by target and references.
+        context_fusion, instance_decoder, mask_decoder, heads: the network (section III-B).
+        criterion: the loss (eq. 4).
+        in_features: levels of the backbone that are used.
+        context_feature: the one of them that becomes tokens.
+        size_divisibility: images are padded to multiples of it.
+        pixel_mean, pixel_std: of the input channels, in the order of ``input_format``.
+        deep_supervision: supervise every layer of the instance decoder.
+        identity_rules: how slots get identities (section III-B4).
+        score_thresh: a slot fires when its best class probability reaches it.
+        mask_thresh: a pixel belongs to a mask when its probability exceeds it.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        backbone: Backbone,
+        context_fusion: RobustContextFusion,
+        instance_decoder: InstanceDecoder,
+        mask_decoder: MaskDecoder,
+        heads: InstanceHeads,
+        criterion: SetCriterion | None = None,
+        in_features: Sequence[str] = ("res2", "res3", "res4", "res5"),
+        context_feature: str = "res5",
+        size_divisibility: int = 32,
+        pixel_mean: Sequence[float],
+        pixel_std: Sequence[float],
+        deep_supervision: bool = True,
+        identity_rules: IdentityRules = IdentityRules(),  # noqa: B008 (frozen)
+        score_thresh: float = 0.4,
+        mask_thresh: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.context_fusion = context_fusion
+        self.instance_decoder = instance_decoder
+        self.mask_decoder = mask_decoder
+        self.heads = heads
+        self.criterion = criterion
+        self.in_features = tuple(in_features)
+        self.context_feature = context_feature
+        self.size_divisibility = size_divisibility
+        self.deep_supervision = deep_supervision
+        self.identity_rules = identity_rules
+        self.score_thresh = score_thresh
+        self.mask_thresh = mask_thresh
+        self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), False)
+        self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), False)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict:
+        rcf, test = cfg.MODEL.RCF, cfg.MODEL.RCF.TEST
+        backbone = build_backbone(cfg)
+        shapes = backbone.output_shape()
+        _check_features(rcf.IN_FEATURES, rcf.CONTEXT_FEATURE, shapes)
+        return {
+            "backbone": backbone,
+            "context_fusion": RobustContextFusion(cfg, shapes),
+            "instance_decoder": InstanceDecoder(cfg),
+            "mask_decoder": MaskDecoder(cfg, shapes),
+            "heads": InstanceHeads(cfg),
+            "criterion": SetCriterion(cfg),
+            "in_features": rcf.IN_FEATURES,
+            "context_feature": rcf.CONTEXT_FEATURE,
+            "size_divisibility": rcf.SIZE_DIVISIBILITY,
+            "pixel_mean": cfg.MODEL.PIXEL_MEAN,
+            "pixel_std": cfg.MODEL.PIXEL_STD,
+            "deep_supervision": rcf.DEEP_SUPERVISION,
+            "identity_rules": IdentityRules(
+                slot_identity=test.SLOT_IDENTITY,
+                iou_identity=test.IOU_IDENTITY,
+                iou_thresh=test.MATCH_IOU_THRESH,
+                max_age=test.MAX_AGE,
+            ),
+            "score_thresh": test.SCORE_THRESH,
+            "mask_thresh": test.MASK_THRESH,
+        }
+
+    @property
+    def device(self) -> torch.device:
+        return self.pixel_mean.device
+
+    @property
+    def num_reference_frames(self) -> int:
+        """δ."""
+        return self.context_fusion.num_reference_frames
+
+    def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[Iterator[Instances]]:
+        """Losses of a batch of clips, or the instances of whole videos.
+
+        Args:
+            batched_inputs: dicts of :class:`rcf_vis.data.ClipDatasetMapper`. In training: ``image``
+                is a clip, a list of uint8 ``(3, h, w)`` of one size, the target last, and
+                ``instances`` the ground truth of its last ``len(instances)`` frames. Otherwise:
+                ``image`` is any sequence of frames, ``height`` and ``width`` the output size.
+
+        Returns:
+            In training a dict of losses. Otherwise, for each video, an iterator that runs the
+            network as it is consumed and yields what :meth:`track` gives, frame by frame.
+        """
+        if self.training:
+            return self._losses(batched_inputs)
+        return [self._video(video) for video in batched_inputs]
+
+    def extract_features(self, images: Sequence[Tensor]) -> FrameFeatures:
+        """Normalise, pad to one size and run the backbone; ``(3, h, w)`` each, any dtype."""
+        images = [(x.to(self.device).float() - self.pixel_mean) / self.pixel_std for x in images]
+        batch = ImageList.from_tensors(images, self.size_divisibility)
+        features = self.backbone(batch.tensor)
+        sizes = tuple((int(h), int(w)) for h, w in batch.image_sizes)
+        strides = {name: shape.stride for name, shape in self.backbone.output_shape().items()}
+        return FrameFeatures(
+            {name: FeatureMap(features[name], strides[name], sizes) for name in self.in_features},
+            self.context_feature,
+        )
+
+    def step(self, features: FrameFeatures, state: OnlineState) -> tuple[StepOutput, OnlineState]:
+        """The online step: predict one frame from its features and the past (section III-B).
+
+        Args:
+            features: of one frame of each clip of a batch.
+            state: of those clips; ``OnlineState()`` for their first frames.
+
+        Returns:
+            Raw predictions, and the state with this frame's context feature remembered.
+        """
+        delta = self.num_reference_frames
+        references = state.filled_references(features.context, delta)
+        fused = self.context_fusion(features.context, references)
+        segmentation = self.mask_decoder(fused.target, features.finer)
+        codes = self.instance_decoder(fused)
+        used = codes if self.training and self.deep_supervision else codes[-1:]
+        *auxiliary, last = [self.heads(code, segmentation.data) for code in used]
+        output = StepOutput(*last, segmentation, tuple(auxiliary))
+        return output, state.remember(features.context, delta)
+
+    @torch.no_grad()
+    def track(
+        self, image: Tensor, state: OnlineState, output_size: tuple[int, int]
+    ) -> tuple[Instances, OnlineState]:
+        """One frame of one video, from pixels to identities.
+
+        Args:
+            image: ``(3, h, w)``, as the test augmentation gives it.
+            state: of the video; ``OnlineState()`` for its first frame.
+            output_size: (height, width) of the masks.
+
+        Returns:
+            ``Instances`` of the slots that fired, with ``pred_masks`` (bool, F × output_size),
+            ``pred_classes``, ``scores`` (of this frame), ``class_probs`` (F × num_classes) and
+            ``track_ids``; and the state for the next frame.
+        """
+        output, state = self.step(self.extract_features([image]), state)
+        fired, class_probs = fired_slots(output.logits[0], self.score_thresh)
+        segmentation = output.segmentation
+        height, width = segmentation.valid_sizes[0]
+        masks = binary_masks(
+            output.masks[0, fired, :height, :width],
+            segmentation.stride,
+            image.shape[-2:],
+            output_size,
+            self.mask_thresh,
+        )
+        identities, identity_state = assign_identities(
+            fired.tolist(), masks, state.identities, self.identity_rules
+        )
+        instances = Instances(output_size)
+        instances.pred_masks = masks
+        instances.scores, instances.pred_classes = class_probs.max(-1)
+        instances.class_probs = class_probs
+        instances.track_ids = torch.tensor(identities, dtype=torch.int64, device=self.device)
+        return instances, replace(state, identities=identity_state)
+
+    def _video(self, video: dict) -> Iterator[Instances]:
+        state, output_size = OnlineState(), (video["height"], video["width"])
+        for image in video["image"]:
+            instances, state = self.track(image, state, output_size)
+            yield instances
+
+    def _losses(self, clips: list[dict]) -> dict[str, Tensor]:
+        if self.criterion is None:
+            raise ValueError("RCF was built without a criterion: it can infer, but not be trained")
+        outputs = self._supervised_steps(clips)
+        segmentation = outputs[0].segmentation
+        coarse_size = tuple(segmentation.data.shape[-2:])
+        frames = zip(*(clip["instances"] for clip in clips), strict=True)
+        targets = [
+            frame_targets(frame, segmentation.stride, coarse_size, self.device) for frame in frames
+        ]
+        layers = list(zip(*(output.layers() for output in outputs), strict=True))
+        losses = {}
+        for number, slots in enumerate(layers, start=1):
+            suffix = "" if number == len(layers) else f"_{number - 1}"
+            for name, loss in self.criterion(slots, targets).items():
+                losses[name + suffix] = loss
+        return losses
+
+    def _supervised_steps(self, clips: list[dict]) -> list[StepOutput]:
+        """Walk the clips as online inference would; predict where there is ground truth."""
+        lengths = {(len(clip["image"]), len(clip["instances"])) for clip in clips}
+        if len(lengths) != 1:
+            raise ValueError(f"clips of a batch differ in (frames, supervised frames): {lengths}")
+        ((num_frames, num_supervised),) = lengths
+        # All frames of all clips pass the backbone at once, frame by frame of each clip.
+        features = self.extract_features(
+            [clip["image"][t] for t in range(num_frames) for clip in clips]
+        )
+        state, outputs = OnlineState(), []
+        for t in range(num_frames):
+            frame = _frame(features, t, len(clips))
+            if t < num_frames - num_supervised:
+                state = state.remember(frame.context, self.num_reference_frames)
+                continue
+            output, state = self.step(frame, state)
+            outputs.append(output)
+        return outputs
+
+
+def _frame(features: FrameFeatures, index: int, batch_size: int) -> FrameFeatures:
+    """The features of one frame of each clip out of those of all frames."""
+    part = slice(index * batch_size, (index + 1) * batch_size)
+    maps = {
+        name: FeatureMap(m.data[part], m.stride, m.image_sizes[part])
+        for name, m in features.maps.items()
+    }
+    return FrameFeatures(maps, features.context_feature)
+
+
+def _check_features(
+    in_features: Sequence[str], context_feature: str, shapes: dict[str, ShapeSpec]
+) -> None:
+    missing = [name for name in in_features if name not in shapes]
+    if missing:
+        raise ValueError(
+            f"MODEL.RCF.IN_FEATURES names {missing}, but the backbone gives {sorted(shapes)}"
+        )
+    coarsest = max(in_features, key=lambda name: shapes[name].stride)
+    if context_feature != coarsest:
+        raise ValueError(
+            f"MODEL.RCF.CONTEXT_FEATURE is {context_feature!r}, expected {coarsest!r}, the "
+            f"coarsest of MODEL.RCF.IN_FEATURES {list(in_features)}"
+        )

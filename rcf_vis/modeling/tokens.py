@@ -1,0 +1,174 @@
+"""Tokens of the target frame (eq. 1) and of the reference frames (eq. 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .feature_map import FeatureMap
+from .position_encoding import sine_position_encoding
+
+__all__ = ["ReferenceTokenizer", "TargetTokenizer", "TokenGroup", "adaptive_pool_weights"]
+
+REF_WEIGHT_ACTIVATIONS = ("sigmoid", "softmax", "none")
+REF_POOLS = ("pool", "dwconv")
+
+# ϕ by depth-wise convolution: every cell of the K×K grid is first sampled to this many squared.
+_DWCONV_SIZE = 4
+
+
+@dataclass(frozen=True)
+class TokenGroup:
+    """Tokens of one source (target, references, sound …) for the fusion encoder.
+
+    Attributes:
+        tokens: ``(B, L, C')`` with their position added.
+        padding: ``(B, L)`` bool, True for tokens that must not be attended to; None = none.
+    """
+
+    tokens: Tensor
+    padding: Tensor | None = None
+
+    def padding_mask(self) -> Tensor:
+        """``padding``, spelled out when it is None."""
+        if self.padding is not None:
+            return self.padding
+        return torch.zeros(self.tokens.shape[:2], dtype=torch.bool, device=self.tokens.device)
+
+
+def _grid_positions(rows: Tensor, columns: Tensor, dim: int) -> Tensor:
+    """Encode a grid given by its rows ``(B, H)`` and columns ``(B, W)``: ``(B, H·W, dim)``."""
+    shape = (*rows.shape, columns.shape[1])
+    places = torch.stack((rows[:, :, None].expand(shape), columns[:, None].expand(shape)), dim=-1)
+    return sine_position_encoding(places.flatten(1, 2), dim)
+
+
+class TargetTokenizer(nn.Module):
+    """Equation 1: O_tgt = P(φ_{C→C'}(f_t)); every pixel of the context feature stays a token."""
+
+    def __init__(self, *, in_channels: int, hidden_dim: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(in_channels, hidden_dim, kernel_size=1)
+
+    def forward(self, target: FeatureMap) -> TokenGroup:
+        """``(B, C, H, W)`` → H·W tokens of width C', row by row."""
+        tokens = self.proj(target.data).flatten(2).transpose(1, 2)
+        positions = _grid_positions(*target.axis_coordinates(), tokens.shape[-1])
+        return TokenGroup(tokens + positions, ~target.valid().flatten(1))
+
+
+class ReferenceTokenizer(nn.Module):
+    """Equation 2: O_ref = P(φ_{δC→C'}(ϕ_{H×W→K×K}(W · f_ref))), with W = φ_{δC→1}(f_ref).
+
+    Args:
+        in_channels: C of one reference feature.
+        hidden_dim: C'.
+        num_frames: δ ≥ 1.
+        token_size: K, the side of the grid; there are K·K tokens.
+        weight_on: learn W; without it all pixels weigh the same (table VIII).
+        weight_act: activation of W: "sigmoid", "softmax" over the pixels of the image, "none".
+        pool: ϕ, "pool" or "dwconv".
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        hidden_dim: int,
+        num_frames: int,
+        token_size: int = 2,
+        weight_on: bool = True,
+        weight_act: str = "sigmoid",
+        pool: str = "pool",
+    ) -> None:
+        super().__init__()
+        if weight_act not in REF_WEIGHT_ACTIVATIONS:
+            raise ValueError(
+                f"MODEL.RCF.REF_WEIGHT_ACT is {weight_act!r}, expected one of "
+                f"{REF_WEIGHT_ACTIVATIONS}"
+            )
+        if pool not in REF_POOLS:
+            raise ValueError(f"MODEL.RCF.REF_POOL is {pool!r}, expected one of {REF_POOLS}")
+        channels = in_channels * num_frames
+        self.num_frames = num_frames
+        self.token_size = token_size
+        self.weight_act = weight_act
+        self.weight = nn.Conv2d(channels, 1, kernel_size=1) if weight_on else None
+        self.pool = _depthwise_average(channels) if pool == "dwconv" else None
+        self.proj = nn.Conv2d(channels, hidden_dim, kernel_size=1)
+
+    def forward(self, references: Sequence[FeatureMap]) -> TokenGroup:
+        """δ feature maps ``(B, C, H, W)`` of one size, newest first → K·K tokens of width C'."""
+        if len(references) != self.num_frames:
+            raise ValueError(f"expected {self.num_frames} reference frames, got {len(references)}")
+        newest = references[0]
+        features = torch.cat([r.data for r in references], dim=1)
+        if self.weight is not None:
+            features = self.weight_map(features, newest.valid()) * features
+        grid = self._compress(features, newest)
+        tokens = self.proj(grid).flatten(2).transpose(1, 2)
+        return TokenGroup(tokens + self._positions(newest, tokens.shape[-1]))
+
+    def weight_map(self, features: Tensor, valid: Tensor) -> Tensor:
+        """W of eq. 2: ``(B, δC, H, W)`` and the valid pixels ``(B, 1, H, W)`` → ``(B, 1, H, W)``.
+
+        Values where ``valid`` is False carry no meaning: the pooling does not see them.
+        """
+        logits = self.weight(features)
+        if self.weight_act == "sigmoid":
+            return logits.sigmoid()
+        if self.weight_act == "softmax":
+            shape = logits.shape
+            return logits.masked_fill(~valid, float("-inf")).flatten(1).softmax(1).view(shape)
+        return logits
+
+    def _compress(self, features: Tensor, geometry: FeatureMap) -> Tensor:
+        size = self.token_size if self.pool is None else self.token_size * _DWCONV_SIZE
+        by_rows, by_columns = self._pool_weights(geometry, size, features.dtype)
+        pooled = by_rows[:, None] @ features @ by_columns[:, None].transpose(-1, -2)
+        return pooled if self.pool is None else self.pool(pooled)
+
+    def _positions(self, geometry: FeatureMap, dim: int) -> Tensor:
+        # The centre of a cell is the mean of the pixels pooled into it, so both grids agree.
+        rows, columns = geometry.axis_coordinates()
+        by_rows, by_columns = self._pool_weights(geometry, self.token_size, rows.dtype)
+        centres = (by_rows @ rows[..., None], by_columns @ columns[..., None])
+        return _grid_positions(centres[0].squeeze(-1), centres[1].squeeze(-1), dim)
+
+    @staticmethod
+    def _pool_weights(geometry: FeatureMap, size: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        height, width = geometry.data.shape[-2:]
+        heights, widths = zip(*geometry.valid_sizes, strict=True)
+        like = {"device": geometry.data.device, "dtype": dtype}
+        return (
+            torch.stack([adaptive_pool_weights(h, height, size) for h in heights]).to(**like),
+            torch.stack([adaptive_pool_weights(w, width, size) for w in widths]).to(**like),
+        )
+
+
+def adaptive_pool_weights(valid: int, length: int, bins: int) -> Tensor:
+    """Adaptive average pooling of ``valid`` cells out of ``length`` as a matrix.
+
+    Returns:
+        ``(bins, length)`` float64; row k averages the cells ⌊k·valid/bins⌋ … ⌈(k+1)·valid/bins⌉−1,
+        the bins of ``torch.nn.AdaptiveAvgPool1d``; cells from ``valid`` on (padding) have weight 0.
+    """
+    cells = torch.arange(length)
+    k = torch.arange(bins)[:, None]
+    start = k * valid // bins
+    end = -((-(k + 1) * valid) // bins)
+    inside = (cells >= start) & (cells < end)
+    return inside.double() / inside.sum(dim=1, keepdim=True)
+
+
+def _depthwise_average(channels: int) -> nn.Conv2d:
+    """A depth-wise convolution that begins as the average of each cell."""
+    conv = nn.Conv2d(
+        channels, channels, kernel_size=_DWCONV_SIZE, stride=_DWCONV_SIZE, groups=channels
+    )
+    nn.init.constant_(conv.weight, 1 / _DWCONV_SIZE**2)
+    nn.init.zeros_(conv.bias)
+    return conv

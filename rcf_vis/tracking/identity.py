@@ -1,0 +1,147 @@
+"""Identity without matching (section III-B4): a pure function over a small state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+__all__ = ["FiredSlots", "IdentityRules", "IdentityState", "assign_identities", "mask_iou"]
+
+
+@dataclass(frozen=True)
+class IdentityRules:
+    """Which rules hold, and their numbers.
+
+    Attributes:
+        slot_identity: a fired slot keeps the identity that its slot last carried.
+        iou_identity: a fired slot takes the identity of the previous frame's mask it overlaps.
+        iou_thresh: the overlap that this takes; IoU must exceed it.
+        max_age: frames without firing after which a slot's identity is forgotten; 0 = never.
+    """
+
+    slot_identity: bool = True
+    iou_identity: bool = True
+    iou_thresh: float = 0.5
+    max_age: int = 0
+
+
+@dataclass(frozen=True)
+class FiredSlots:
+    """The slots that fired in one frame.
+
+    Attributes:
+        slots: indices, ascending.
+        identities: the identity of each.
+        masks: ``(F, H, W)`` bool, the mask of each at the output size.
+    """
+
+    slots: tuple[int, ...]
+    identities: tuple[int, ...]
+    masks: Tensor
+
+
+@dataclass(frozen=True)
+class IdentityState:
+    """What a video's past means for the identities of its next frame.
+
+    Attributes:
+        frame: number of frames seen.
+        next_identity: the identity that a new object gets; they count from 0.
+        table: slot → (the identity it last carried, the frame in which it did).
+        last: the fired slots of the previous frame; None before the first.
+    """
+
+    frame: int = 0
+    next_identity: int = 0
+    table: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    last: FiredSlots | None = None
+
+
+def assign_identities(
+    slots: list[int], masks: Tensor, state: IdentityState, rules: IdentityRules
+) -> tuple[list[int], IdentityState]:
+    """Give each fired slot of a frame its identity.
+
+    1. A slot whose mask overlaps a mask of the previous frame takes that one's identity, one to
+       one, best total IoU first.
+    2. Any other keeps the identity that its slot last carried, unless another slot holds it in
+       this frame. Where two slots last carried the same one, the more recent has it.
+    3. The rest get new identities, in the order of their slots.
+
+    Args:
+        slots: indices of the fired slots, ascending.
+        masks: ``(F, H, W)`` bool, their masks; all frames of a video have one size.
+        state: the state after the previous frame; ``IdentityState()`` for the first.
+        rules: which rules hold.
+
+    Returns:
+        The identities, one a fired slot and all different, and the state for the next frame.
+    """
+    held: dict[int, int] = {}
+    if rules.iou_identity and state.last is not None:
+        held.update(_by_overlap(slots, masks, state.last, rules.iou_thresh))
+    if rules.slot_identity:
+        held.update(_by_slot(slots, held, state, rules.max_age))
+    next_identity = state.next_identity
+    for slot in slots:
+        if slot not in held:
+            held[slot] = next_identity
+            next_identity += 1
+    identities = [held[slot] for slot in slots]
+    seen_now = {slot: (held[slot], state.frame) for slot in slots}
+    return identities, IdentityState(
+        frame=state.frame + 1,
+        next_identity=next_identity,
+        table={**state.table, **seen_now},
+        last=FiredSlots(tuple(slots), tuple(identities), masks),
+    )
+
+
+def mask_iou(masks: Tensor, others: Tensor) -> Tensor:
+    """IoU of every mask with every other: bool ``(F, H, W)``, ``(G, H, W)`` → float ``(F, G)``.
+
+    Two empty masks have IoU 0: they show nothing that they could share.
+    """
+    # float32 counts pixels exactly up to 2^24, more than 4096 × 4096.
+    a, b = masks.flatten(1).float(), others.flatten(1).float()
+    overlap = a @ b.T
+    union = a.sum(1)[:, None] + b.sum(1) - overlap
+    return overlap / union.clamp(min=1)
+
+
+def _by_overlap(
+    slots: list[int], masks: Tensor, last: FiredSlots, iou_thresh: float
+) -> dict[int, int]:
+    if not slots or not last.slots:
+        return {}
+    if masks.shape[1:] != last.masks.shape[1:]:
+        raise ValueError(
+            f"masks of {tuple(masks.shape[1:])} pixels follow masks of "
+            f"{tuple(last.masks.shape[1:])}: all frames of a video must have one size"
+        )
+    iou = mask_iou(masks, last.masks)
+    iou = torch.where(iou > iou_thresh, iou, 0.0).cpu().numpy()
+    pairs = zip(*linear_sum_assignment(iou, maximize=True), strict=True)
+    return {slots[i]: last.identities[j] for i, j in pairs if iou[i, j] > 0}
+
+
+def _by_slot(
+    slots: list[int], held: Mapping[int, int], state: IdentityState, max_age: int
+) -> dict[int, int]:
+    claims = []
+    for slot in slots:
+        if slot in held or slot not in state.table:
+            continue
+        identity, frame = state.table[slot]
+        if max_age == 0 or state.frame - frame <= max_age:
+            claims.append((-frame, slot, identity))
+    taken, kept = set(held.values()), {}
+    for _, slot, identity in sorted(claims):
+        if identity not in taken:
+            taken.add(identity)
+            kept[slot] = identity
+    return kept

@@ -1,0 +1,218 @@
+"""Equations 3 and 4 against loops over pixels and over all assignments."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from rcf_vis.modeling import HungarianMatcher, SetCriterion
+from rcf_vis.modeling.targets import SlotPredictions, frame_targets
+from tests.conftest import make_instances
+
+STRIDE = 4
+EMPTY = 3
+
+
+def predictions(batch=1, slots=4, size=(4, 6), valid_sizes=None, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(batch, slots, EMPTY + 1, generator=generator) * 2
+    masks = torch.randn(batch, slots, *size, generator=generator) * 3
+    return SlotPredictions(logits, masks, valid_sizes or [size] * batch)
+
+
+def targets(*instances, size=(4, 6)):
+    return frame_targets(instances, STRIDE, size, torch.device("cpu"))
+
+
+def two_objects(size=(16, 24)):
+    return make_instances(size, [(0, 9, 2, 11), (6, 16, 10, 24)], [2, 0], [7, 4])
+
+
+def no_objects(size=(16, 24)):
+    return make_instances(size, [], [], [])
+
+
+def slow_dice(a, b):
+    overlap = sum(x * y for x, y in zip(a, b, strict=True))
+    return (2 * overlap + 1) / (sum(x * x for x in a) + sum(y * y for y in b) + 1)
+
+
+def slow_similarity(prediction, target):
+    probabilities = prediction.logits[0].softmax(-1)
+    rows = []
+    for m, c in zip(target.coarse_masks, target.classes.tolist(), strict=True):
+        row = []
+        for slot in range(prediction.logits.shape[1]):
+            mask = prediction.masks[0, slot].sigmoid().flatten().tolist()
+            row.append(slow_dice(mask, m.flatten().tolist()) + float(probabilities[slot, c]))
+        rows.append(row)
+    return torch.tensor(rows)
+
+
+def test_coarse_masks_are_means_of_blocks():
+    target = targets(two_objects())
+    for fine, coarse in zip(target.masks, target.coarse_masks, strict=True):
+        for y, x in itertools.product(range(4), range(6)):
+            block = fine[4 * y : 4 * y + 4, 4 * x : 4 * x + 4]
+            assert float(coarse[y, x]) == pytest.approx(float(block.sum()) / 16)
+
+
+def test_equation_3():
+    prediction, target = predictions(), targets(two_objects())
+    matcher = HungarianMatcher()
+    torch.testing.assert_close(
+        matcher.similarity(prediction, target), slow_similarity(prediction, target)
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_assignment_is_the_best_of_all(seed):
+    prediction, target = predictions(seed=seed), targets(two_objects())
+    similarity = slow_similarity(prediction, target)
+    best = max(
+        itertools.permutations(range(4), 2), key=lambda s: similarity[0, s[0]] + similarity[1, s[1]]
+    )
+    ((objects, slots),) = HungarianMatcher()([prediction], [target])
+    assert objects.tolist() == [0, 1]
+    assert tuple(slots.tolist()) == best
+
+
+def test_more_objects_than_slots():
+    target = targets(two_objects())
+    ((objects, slots),) = HungarianMatcher()([predictions(slots=1)], [target])
+    similarity = slow_similarity(predictions(slots=1), target)
+    assert slots.tolist() == [0]
+    assert objects.tolist() == [int(similarity[:, 0].argmax())]
+
+
+def test_cross_entropy_enters_the_assignment_when_it_is_on():
+    prediction, target = predictions(), targets(two_objects())
+    expected = slow_similarity(prediction, target)
+    for g, s in itertools.product(range(2), range(4)):
+        bce = torch.nn.functional.binary_cross_entropy_with_logits(
+            prediction.masks[0, s], target.coarse_masks[g]
+        )
+        expected[g, s] -= 0.7 * bce
+    torch.testing.assert_close(
+        HungarianMatcher(mask_weight=0.7).similarity(prediction, target), expected
+    )
+
+
+def upsample(mask, factor):
+    """Bilinear, pixel centres at halves, edges repeated: one pixel after the other."""
+    height, width = mask.shape
+    out = torch.zeros(height * factor, width * factor)
+    for y, x in itertools.product(range(height * factor), range(width * factor)):
+        v = min(max((y + 0.5) / factor - 0.5, 0), height - 1)
+        u = min(max((x + 0.5) / factor - 0.5, 0), width - 1)
+        y0, x0 = int(v), int(u)
+        y1, x1 = min(y0 + 1, height - 1), min(x0 + 1, width - 1)
+        top = mask[y0, x0] * (1 - u + x0) + mask[y0, x1] * (u - x0)
+        bottom = mask[y1, x0] * (1 - u + x0) + mask[y1, x1] * (u - x0)
+        out[y, x] = top * (1 - v + y0) + bottom * (v - y0)
+    return out
+
+
+def slow_loss(prediction, instances, pairs, no_object_weight):
+    """Equation 4 for one frame; ``pairs``: object → slot."""
+    object_of = {slot: g for g, slot in pairs.items()}
+    class_loss = dice_loss = mask_loss = 0.0
+    for slot in range(prediction.logits.shape[1]):
+        p = prediction.logits[0, slot].softmax(-1)
+        if slot not in object_of:
+            class_loss -= no_object_weight * math.log(float(p[EMPTY]))
+            continue
+        g = object_of[slot]
+        class_loss -= math.log(float(p[int(instances.gt_classes[g])]))
+        probability = upsample(prediction.masks[0, slot], STRIDE).sigmoid()
+        truth = instances.gt_masks.tensor[g].float()
+        dice_loss += 1 - slow_dice(probability.flatten().tolist(), truth.flatten().tolist())
+        log = truth * probability.log() + (1 - truth) * (1 - probability).log()
+        mask_loss -= float(log.mean())
+    return {"loss_class": class_loss, "loss_dice": dice_loss, "loss_mask": mask_loss}
+
+
+@pytest.mark.parametrize("no_object_weight", [1.0, 0.1])
+def test_equation_4(no_object_weight):
+    prediction, instances = predictions(), two_objects()
+    matcher = HungarianMatcher(mask_weight=1.0)
+    criterion = SetCriterion(matcher=matcher, no_object_weight=no_object_weight, mask_weight=1.0)
+    target = targets(instances)
+    ((objects, slots),) = matcher([prediction], [target])
+    pairs = dict(zip(objects.tolist(), slots.tolist(), strict=True))
+    expected = slow_loss(prediction, instances, pairs, no_object_weight)
+    losses = criterion([prediction], [target])
+    assert {k: float(v) for k, v in losses.items()} == pytest.approx(expected, rel=1e-4)
+
+
+def test_weights_scale_the_terms():
+    prediction, target = predictions(), targets(two_objects())
+    one = SetCriterion(matcher=HungarianMatcher())([prediction], [target])
+    other = SetCriterion(matcher=HungarianMatcher(), class_weight=2.0, dice_weight=5.0)(
+        [prediction], [target]
+    )
+    assert set(one) == {"loss_class", "loss_dice"}
+    torch.testing.assert_close(other["loss_class"], 2 * one["loss_class"])
+    torch.testing.assert_close(other["loss_dice"], 5 * one["loss_dice"])
+
+
+def test_batch_is_the_mean_of_its_frames():
+    first, second = predictions(seed=1), predictions(seed=2)
+    joint = SlotPredictions(
+        torch.cat((first.logits, second.logits)),
+        torch.cat((first.masks, second.masks)),
+        [(4, 6)] * 2,
+    )
+    criterion = SetCriterion(matcher=HungarianMatcher())
+    alone = [
+        criterion([first], [targets(two_objects())]),
+        criterion([second], [targets(no_objects())]),
+    ]
+    both = criterion([joint], [targets(two_objects(), no_objects())])
+    for name, loss in both.items():
+        torch.testing.assert_close(loss, (alone[0][name] + alone[1][name]) / 2)
+
+
+def test_frame_without_objects_has_a_gradient_everywhere():
+    prediction = predictions()
+    prediction.logits.requires_grad_()
+    prediction.masks.requires_grad_()
+    losses = SetCriterion(matcher=HungarianMatcher())([prediction], [targets(no_objects())])
+    assert float(losses["loss_dice"]) == 0
+    sum(losses.values()).backward()
+    assert prediction.logits.grad.abs().min() > 0
+    assert prediction.masks.grad.abs().max() == 0
+
+
+def test_padding_is_not_seen():
+    alone, instances = predictions(size=(3, 4)), two_objects((10, 15))
+    padded_masks = torch.full((1, 4, 4, 6), 9.0)
+    padded_masks[:, :, :3, :4] = alone.masks
+    padded = SlotPredictions(alone.logits, padded_masks, [(3, 4)])
+    criterion = SetCriterion(matcher=HungarianMatcher(mask_weight=1.0), mask_weight=1.0)
+    expected = criterion([alone], [targets(instances, size=(3, 4))])
+    for name, loss in criterion([padded], [targets(instances)]).items():
+        torch.testing.assert_close(loss, expected[name])
+
+
+def test_empty_masks_are_no_ground_truth():
+    instances = make_instances((16, 24), [(0, 9, 2, 11), (3, 3, 4, 9)], [2, 0], [7, 4])
+    assert targets(instances).keys == [(0, 7)]
+
+
+def test_order_supervision_matches_the_clip_once():
+    """An object keeps its slot through the clip, by its mean over the frames where it shows."""
+    frames = [predictions(seed=3), predictions(seed=5), predictions(seed=8)]
+    both = two_objects()
+    only_second = make_instances((16, 24), [(6, 16, 10, 24)], [0], [4])
+    truth = [targets(both), targets(only_second), targets(both)]
+    pairs = HungarianMatcher()(frames, truth)
+
+    rows = [slow_similarity(p, t) for p, t in zip(frames, truth, strict=True)]
+    mean = torch.stack(((rows[0][0] + rows[2][0]) / 2, (rows[0][1] + rows[1][0] + rows[2][1]) / 3))
+    best = max(itertools.permutations(range(4), 2), key=lambda s: mean[0, s[0]] + mean[1, s[1]])
+    assert [tuple(slots.tolist()) for _, slots in pairs] == [best, best[1:], best]
+    assert [objects.tolist() for objects, _ in pairs] == [[0, 1], [0], [0, 1]]
+    separate = [HungarianMatcher()([p], [t])[0] for p, t in zip(frames, truth, strict=True)]
+    assert [tuple(slots.tolist()) for _, slots in separate] != [best, best[1:], best]

@@ -1,0 +1,237 @@
+"""The meta-architecture: one online step for training and inference, and no hidden state."""
+
+import pytest
+import torch
+from detectron2.modeling import build_model
+
+from rcf_vis.modeling import OnlineState
+
+
+def build(cfg, **rcf):
+    for key, value in rcf.items():
+        setattr(cfg.MODEL.RCF, key, value)
+    return build_model(cfg)
+
+
+def video(num_frames=5, size=(64, 96), seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    frames = [
+        torch.randint(0, 256, (3, *size), dtype=torch.uint8, generator=generator)
+        for _ in range(num_frames)
+    ]
+    return {"image": frames, "height": size[0], "width": size[1]}
+
+
+def assert_equal(a, b):
+    assert set(a.get_fields()) == set(b.get_fields())
+    for name, value in a.get_fields().items():
+        assert torch.equal(value, b.get(name)), name
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [
+        {},
+        {"NUM_REFERENCE_FRAMES": 0},
+        {"NUM_REFERENCE_FRAMES": 3, "REF_POOL": "dwconv"},
+        {"REF_WEIGHT_ON": False, "PRE_NORM": True},
+        {"DEEP_SUPERVISION": False, "MASK_WEIGHT": 1.0},
+    ],
+)
+@pytest.mark.parametrize("with_objects", [True, False])
+def test_gradients_reach_every_parameter(patch_cfg, make_clip, switches, with_objects):
+    model = build(patch_cfg, **switches).train()
+    frames = model.num_reference_frames + 1
+    boxes = ((8, 40, 8, 40), (20, 60, 50, 90)) if with_objects else ()
+    losses = model([make_clip(num_frames=frames, boxes=boxes)])
+    sum(losses.values()).backward()
+    missing = [name for name, p in model.named_parameters() if p.grad is None]
+    assert missing == []
+    if with_objects:
+        zero = [name for name, p in model.named_parameters() if p.grad.abs().max() == 0]
+        assert zero == []
+
+
+def test_losses_of_every_decoder_layer(patch_cfg, make_clip):
+    names = set(build(patch_cfg).train()([make_clip()]))
+    assert names == {"loss_class", "loss_dice", "loss_class_0", "loss_dice_0"}
+    names = set(build(patch_cfg, DEEP_SUPERVISION=False).train()([make_clip()]))
+    assert names == {"loss_class", "loss_dice"}
+
+
+def test_training_predicts_what_online_inference_does(patch_cfg, make_clip):
+    """The losses of a clip are those of the online step walked by hand."""
+    model = build(patch_cfg, NUM_REFERENCE_FRAMES=2).train()
+    clip = make_clip(num_frames=3)
+    state = OnlineState()
+    for frame in clip["image"]:
+        output, state = model.step(model.extract_features([frame]), state)
+    seen = {}
+    model.criterion.register_forward_pre_hook(
+        lambda _, args: seen.setdefault("logits", []).append(args[0][0].logits)
+    )
+    model([clip])
+    torch.testing.assert_close(seen["logits"][-1], output.logits)
+    torch.testing.assert_close(seen["logits"][0], output.auxiliary[0][0])
+
+
+def test_references_change_the_prediction_and_newest_comes_first(patch_cfg):
+    model = build(patch_cfg, NUM_REFERENCE_FRAMES=2).eval()
+    a, b, target = (model.extract_features([x]) for x in video(3)["image"])
+
+    def predict(*past):
+        state = OnlineState()
+        for features in past:
+            state = state.remember(features.context, 2)
+        return model.step(target, state)[0].logits
+
+    assert (predict(a, b) - predict(b, a)).abs().max() > 1e-5
+    torch.testing.assert_close(predict(b, a, b), predict(a, b))
+    # Where frames are missing the oldest one stands in, at last the target itself.
+    torch.testing.assert_close(predict(b), predict(b, b))
+    torch.testing.assert_close(predict(), predict(target, target))
+
+
+def test_state_keeps_delta_frames(patch_cfg):
+    for delta in (0, 1, 3):
+        model = build(patch_cfg, NUM_REFERENCE_FRAMES=delta).eval()
+        state = OnlineState()
+        for frame in video(5)["image"]:
+            _, state = model.track(frame, state, (64, 96))
+        assert len(state.references) == delta
+        assert state.identities.frame == 5
+
+
+def test_no_state_hides_in_the_module(patch_cfg):
+    """Two videos in turn give what each gives alone."""
+    model = build(patch_cfg, NUM_REFERENCE_FRAMES=2).eval()
+    model.score_thresh = 0.0
+    first, second = video(4, seed=1), video(4, seed=2)
+    alone = [list(model([v])[0]) for v in (first, second)]
+    assert sum(len(x) for x in alone[0]) > 0
+    for turn, pair in enumerate(zip(*model([first, second]), strict=True)):
+        for which, instances in enumerate(pair):
+            assert_equal(instances, alone[which][turn])
+
+
+def test_inference_is_lazy(patch_cfg):
+    model = build(patch_cfg).eval()
+    calls = []
+    model.backbone.register_forward_hook(lambda *_: calls.append(1))
+    (frames,) = model([video(4)])
+    assert calls == []
+    next(frames)
+    next(frames)
+    assert len(calls) == 2  # each frame passes the backbone once
+
+
+def test_instances_of_a_frame(patch_cfg):
+    model = build(patch_cfg).eval()
+    model.score_thresh = 0.0
+    frame = {**video(1), "height": 101, "width": 150}
+    (instances,) = list(model([frame])[0])
+    assert instances.image_size == (101, 150)
+    assert instances.pred_masks.shape == (5, 101, 150)
+    assert instances.pred_masks.dtype == torch.bool
+    assert instances.track_ids.tolist() == [0, 1, 2, 3, 4]
+    torch.testing.assert_close(instances.scores, instances.class_probs.amax(1))
+    assert torch.equal(instances.pred_classes, instances.class_probs.argmax(1))
+    model.score_thresh = 1.1
+    (nothing,) = list(model([frame])[0])
+    assert nothing.pred_masks.shape == (0, 101, 150)
+    assert len(nothing) == 0
+
+
+def test_firing_needs_the_threshold(patch_cfg):
+    model = build(patch_cfg).eval()
+    model.score_thresh = 0.0
+    (everything,) = list(model([video(1)])[0])
+    ordered = everything.scores.sort(descending=True).values
+    model.score_thresh = float(ordered[1])
+    (two,) = list(model([video(1)])[0])
+    assert len(two) == 2
+    assert float(two.scores.min()) >= float(ordered[1])
+
+
+@pytest.mark.parametrize("pool", ["pool", "dwconv"])
+@pytest.mark.parametrize("size", [(64, 96), (50, 71)])
+def test_padding_is_not_seen(patch_cfg, pool, size):
+    """A frame in a batch with a larger one, padded right and below, as the frame alone."""
+    model = build(patch_cfg, NUM_REFERENCE_FRAMES=2, REF_POOL=pool).eval().double()
+    model.extract_features = _in_double(model)
+    small, large = video(3, size, seed=1)["image"], video(3, (130, 160), seed=2)["image"]
+    alone, together = OnlineState(), OnlineState()
+    for a, b in zip(small, large, strict=True):
+        expected, alone = model.step(model.extract_features([a]), alone)
+        output, together = model.step(model.extract_features([a, b]), together)
+    torch.testing.assert_close(output.logits[:1], expected.logits)
+    height, width = expected.segmentation.valid_sizes[0]
+    torch.testing.assert_close(
+        output.masks[:1, :, :height, :width], expected.masks[:, :, :height, :width]
+    )
+
+
+def _in_double(model):
+    extract = type(model).extract_features
+
+    def extract_features(images):
+        handle = model.backbone.register_forward_pre_hook(lambda _, args: (args[0].double(),))
+        try:
+            return extract(model, images)
+        finally:
+            handle.remove()
+
+    return extract_features
+
+
+def test_training_batch_of_two_sizes_is_the_mean_of_both(patch_cfg, make_clip):
+    model = build(patch_cfg).train()
+    clips = [make_clip((64, 96)), make_clip((50, 71), boxes=((5, 30, 5, 40),), seed=3)]
+    alone = [model([clip]) for clip in clips]
+    for name, loss in model(clips).items():
+        torch.testing.assert_close(
+            loss, (alone[0][name] + alone[1][name]) / 2, rtol=1e-4, atol=1e-5
+        )
+
+
+def test_order_supervision_predicts_every_frame(patch_cfg, make_clip):
+    model = build(patch_cfg).train()
+    clip = make_clip(num_frames=2)
+    clip["instances"] = clip["instances"] * 2
+    calls = []
+    model.heads.register_forward_hook(lambda *_: calls.append(1))
+    losses = model([clip])
+    assert len(calls) == 2 * 2  # frames × decoder layers
+    assert torch.isfinite(sum(losses.values()))
+
+
+def test_clips_of_one_batch_must_agree(patch_cfg, make_clip):
+    model = build(patch_cfg).train()
+    with pytest.raises(ValueError, match="differ in .frames, supervised frames."):
+        model([make_clip(num_frames=2), make_clip(num_frames=1)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"CONTEXT_FEATURE": "res6"}, "CONTEXT_FEATURE is 'res6', expected 'res5'"),
+        ({"CONTEXT_FEATURE": "res4"}, "CONTEXT_FEATURE is 'res4', expected 'res5'"),
+        ({"IN_FEATURES": ["res2", "p9"]}, r"IN_FEATURES names \['p9'\]"),
+        ({"COMMON_STRIDE": 6}, "COMMON_STRIDE is 6"),
+        ({"MASK_DECODER_DIMS": [32, 16]}, "MASK_DECODER_DIMS has 2 widths, expected 4"),
+    ],
+)
+def test_wrong_levels_are_named(patch_cfg, changes, message):
+    with pytest.raises(ValueError, match=message):
+        build(patch_cfg, **changes)
+
+
+def test_context_at_stride_16(patch_cfg):
+    model = build(
+        patch_cfg,
+        IN_FEATURES=["res2", "res3", "res4"],
+        CONTEXT_FEATURE="res4",
+        MASK_DECODER_DIMS=[32, 16, 8],
+    ).eval()
+    output, _ = model.step(model.extract_features(video(1)["image"]), OnlineState())
+    assert output.masks.shape == (1, 5, 16, 24)
