@@ -106,12 +106,8 @@ class SetCriterion(nn.Module):
             zero = prediction.masks.float().sum() * 0
             return zero, zero
         clips = target.clips[objects]
-        masks = target.masks[objects]
-        logits = prediction.edge_padded_masks()[clips, slots].float()
-        logits = F.interpolate(
-            logits[:, None], size=masks.shape[-2:], mode="bilinear", align_corners=False
-        )
-        logits, masks, valid = (x.flatten(1) for x in (logits, masks, target.valid[clips]))
+        logits = prediction.masks[clips, slots].float().flatten(1)
+        masks, valid = target.masks[objects].flatten(1), target.valid[clips].flatten(1)
         probabilities = logits.sigmoid() * valid
         overlap = (probabilities * masks).sum(-1)
         sizes = probabilities.square().sum(-1) + masks.square().sum(-1)

@@ -68,8 +68,8 @@ class HungarianMatcher:
         """
         clips = target.clips
         logits = prediction.masks.float().flatten(2)
-        valid = target.coarse_valid.flatten(1)
-        objects = target.coarse_masks.flatten(1)
+        valid = target.valid.flatten(1)
+        objects = target.masks.flatten(1)
         masks = logits.sigmoid() * valid[:, None]
         similarity = dice_coefficient(
             torch.einsum("mnp,mp->mn", masks[clips], objects),

@@ -55,6 +55,4 @@ class StepOutput:
 
     def layers(self) -> list[SlotPredictions]:
         """The slots after each layer of the instance decoder that is kept; the last are final."""
-        sizes = self.segmentation.valid_sizes
-        kept = (*self.auxiliary, (self.logits, self.masks))
-        return [SlotPredictions(logits, masks, sizes) for logits, masks in kept]
+        return [SlotPredictions(*pair) for pair in (*self.auxiliary, (self.logits, self.masks))]

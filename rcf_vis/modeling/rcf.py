@@ -220,11 +220,9 @@ class RCF(nn.Module):
             raise ValueError("RCF was built without a criterion: it can infer, but not be trained")
         outputs = self._supervised_steps(clips)
         segmentation = outputs[0].segmentation
-        coarse_size = tuple(segmentation.data.shape[-2:])
+        size = tuple(segmentation.data.shape[-2:])
         frames = zip(*(clip["instances"] for clip in clips), strict=True)
-        targets = [
-            frame_targets(frame, segmentation.stride, coarse_size, self.device) for frame in frames
-        ]
+        targets = [frame_targets(frame, segmentation.stride, size, self.device) for frame in frames]
         layers = list(zip(*(output.layers() for output in outputs), strict=True))
         losses = {}
         for number, slots in enumerate(layers, start=1):

@@ -14,11 +14,11 @@ STRIDE = 4
 EMPTY = 3
 
 
-def predictions(batch=1, slots=4, size=(4, 6), valid_sizes=None, seed=0):
+def predictions(batch=1, slots=4, size=(4, 6), seed=0):
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(batch, slots, EMPTY + 1, generator=generator) * 2
     masks = torch.randn(batch, slots, *size, generator=generator) * 3
-    return SlotPredictions(logits, masks, valid_sizes or [size] * batch)
+    return SlotPredictions(logits, masks)
 
 
 def targets(*instances, size=(4, 6)):
@@ -41,7 +41,7 @@ def slow_dice(a, b):
 def slow_similarity(prediction, target):
     probabilities = prediction.logits[0].softmax(-1)
     rows = []
-    for m, c in zip(target.coarse_masks, target.classes.tolist(), strict=True):
+    for m, c in zip(target.masks, target.classes.tolist(), strict=True):
         row = []
         for slot in range(prediction.logits.shape[1]):
             mask = prediction.masks[0, slot].sigmoid().flatten().tolist()
@@ -50,12 +50,13 @@ def slow_similarity(prediction, target):
     return torch.tensor(rows)
 
 
-def test_coarse_masks_are_means_of_blocks():
-    target = targets(two_objects())
-    for fine, coarse in zip(target.masks, target.coarse_masks, strict=True):
+def test_masks_are_shares_of_cells():
+    instances = two_objects()
+    target = targets(instances)
+    for fine, shares in zip(instances.gt_masks.tensor, target.masks, strict=True):
         for y, x in itertools.product(range(4), range(6)):
-            block = fine[4 * y : 4 * y + 4, 4 * x : 4 * x + 4]
-            assert float(coarse[y, x]) == pytest.approx(float(block.sum()) / 16)
+            cell = fine[4 * y : 4 * y + 4, 4 * x : 4 * x + 4]
+            assert float(shares[y, x]) == pytest.approx(int(cell.sum()) / 16)
 
 
 def test_equation_3():
@@ -91,7 +92,7 @@ def test_cross_entropy_enters_the_assignment_when_it_is_on():
     expected = slow_similarity(prediction, target)
     for g, s in itertools.product(range(2), range(4)):
         bce = torch.nn.functional.binary_cross_entropy_with_logits(
-            prediction.masks[0, s], target.coarse_masks[g]
+            prediction.masks[0, s], target.masks[g]
         )
         expected[g, s] -= 0.7 * bce
     torch.testing.assert_close(
@@ -99,22 +100,7 @@ def test_cross_entropy_enters_the_assignment_when_it_is_on():
     )
 
 
-def upsample(mask, factor):
-    """Bilinear, pixel centres at halves, edges repeated: one pixel after the other."""
-    height, width = mask.shape
-    out = torch.zeros(height * factor, width * factor)
-    for y, x in itertools.product(range(height * factor), range(width * factor)):
-        v = min(max((y + 0.5) / factor - 0.5, 0), height - 1)
-        u = min(max((x + 0.5) / factor - 0.5, 0), width - 1)
-        y0, x0 = int(v), int(u)
-        y1, x1 = min(y0 + 1, height - 1), min(x0 + 1, width - 1)
-        top = mask[y0, x0] * (1 - u + x0) + mask[y0, x1] * (u - x0)
-        bottom = mask[y1, x0] * (1 - u + x0) + mask[y1, x1] * (u - x0)
-        out[y, x] = top * (1 - v + y0) + bottom * (v - y0)
-    return out
-
-
-def slow_loss(prediction, instances, pairs, no_object_weight):
+def slow_loss(prediction, target, pairs, no_object_weight):
     """Equation 4 for one frame; ``pairs``: object → slot."""
     object_of = {slot: g for g, slot in pairs.items()}
     class_loss = dice_loss = mask_loss = 0.0
@@ -124,9 +110,9 @@ def slow_loss(prediction, instances, pairs, no_object_weight):
             class_loss -= no_object_weight * math.log(float(p[EMPTY]))
             continue
         g = object_of[slot]
-        class_loss -= math.log(float(p[int(instances.gt_classes[g])]))
-        probability = upsample(prediction.masks[0, slot], STRIDE).sigmoid()
-        truth = instances.gt_masks.tensor[g].float()
+        class_loss -= math.log(float(p[int(target.classes[g])]))
+        probability = prediction.masks[0, slot].sigmoid()
+        truth = target.masks[g]
         dice_loss += 1 - slow_dice(probability.flatten().tolist(), truth.flatten().tolist())
         log = truth * probability.log() + (1 - truth) * (1 - probability).log()
         mask_loss -= float(log.mean())
@@ -135,13 +121,12 @@ def slow_loss(prediction, instances, pairs, no_object_weight):
 
 @pytest.mark.parametrize("no_object_weight", [1.0, 0.1])
 def test_equation_4(no_object_weight):
-    prediction, instances = predictions(), two_objects()
+    prediction, target = predictions(), targets(two_objects())
     matcher = HungarianMatcher(mask_weight=1.0)
     criterion = SetCriterion(matcher=matcher, no_object_weight=no_object_weight, mask_weight=1.0)
-    target = targets(instances)
     ((objects, slots),) = matcher([prediction], [target])
     pairs = dict(zip(objects.tolist(), slots.tolist(), strict=True))
-    expected = slow_loss(prediction, instances, pairs, no_object_weight)
+    expected = slow_loss(prediction, target, pairs, no_object_weight)
     losses = criterion([prediction], [target])
     assert {k: float(v) for k, v in losses.items()} == pytest.approx(expected, rel=1e-4)
 
@@ -160,9 +145,7 @@ def test_weights_scale_the_terms():
 def test_batch_is_the_mean_of_its_frames():
     first, second = predictions(seed=1), predictions(seed=2)
     joint = SlotPredictions(
-        torch.cat((first.logits, second.logits)),
-        torch.cat((first.masks, second.masks)),
-        [(4, 6)] * 2,
+        torch.cat((first.logits, second.logits)), torch.cat((first.masks, second.masks))
     )
     criterion = SetCriterion(matcher=HungarianMatcher())
     alone = [
@@ -189,7 +172,7 @@ def test_padding_is_not_seen():
     alone, instances = predictions(size=(3, 4)), two_objects((10, 15))
     padded_masks = torch.full((1, 4, 4, 6), 9.0)
     padded_masks[:, :, :3, :4] = alone.masks
-    padded = SlotPredictions(alone.logits, padded_masks, [(3, 4)])
+    padded = SlotPredictions(alone.logits, padded_masks)
     criterion = SetCriterion(matcher=HungarianMatcher(mask_weight=1.0), mask_weight=1.0)
     expected = criterion([alone], [targets(instances, size=(3, 4))])
     for name, loss in criterion([padded], [targets(instances)]).items():

@@ -1,0 +1,152 @@
+#!/usr/bin/env python
+"""Makes SynthVIS, the procedural data set, in the YouTube-VIS layout.
+
+    python datasets/prepare_synthvis.py                         # the default: 600 + 60 videos
+    python datasets/prepare_synthvis.py --root /data --size 640x360 --length 36 --difficulty 0.6
+
+A set that is there already is kept: if it is the one asked for there is nothing to do, else the
+differences are listed and `--force` replaces it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rcf_vis.data.synthvis import KNOBS, SPLITS, SynthVISSpec, generate_split, read_spec
+
+_DEFAULT = SynthVISSpec()
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        width, height = (int(number) for number in text.lower().split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected WIDTHxHEIGHT, e.g. 320x192, got {text!r}"
+        ) from None
+    if min(width, height) < 32 or max(width, height) > 8192:
+        raise argparse.ArgumentTypeError(f"each side must be from 32 to 8192 pixels, got {text!r}")
+    return width, height
+
+
+def _integer(low: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected an integer, got {text!r}") from None
+        if value < low:
+            raise argparse.ArgumentTypeError(f"must be at least {low}, got {value}")
+        return value
+
+    return parse
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}") from None
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 1, got {text}")
+    return value
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command line of this script."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    root = os.environ.get("DETECTRON2_DATASETS", "datasets")
+    parser.add_argument(
+        "--root",
+        default=root,
+        help="made in ROOT/synthvis; default $DETECTRON2_DATASETS or datasets",
+    )
+    for split in SPLITS:
+        count = _DEFAULT.num_videos(split)
+        parser.add_argument(
+            f"--{split}-videos", type=_integer(0), default=count, help=f"default {count}"
+        )
+    parser.add_argument(
+        "--size", type=_size, default=(_DEFAULT.width, _DEFAULT.height), metavar="WxH",
+        help=f"of a frame, default {_DEFAULT.width}x{_DEFAULT.height}",
+    )  # fmt: skip
+    parser.add_argument(
+        "--length", type=_integer(1), default=_DEFAULT.length,
+        help=f"frames a video, default {_DEFAULT.length}",
+    )  # fmt: skip
+    parser.add_argument(
+        "--difficulty", type=_share, default=_DEFAULT.difficulty,
+        help=f"0 to 1: what the options below are where not given, default {_DEFAULT.difficulty}",
+    )  # fmt: skip
+    for knob in KNOBS:
+        parser.add_argument(f"--{knob}", type=_share, help="0 to 1, default: the difficulty")
+    parser.add_argument("--seed", type=_integer(0), default=_DEFAULT.seed)
+    parser.add_argument("--workers", type=_integer(1), help="processes, default one a core")
+    parser.add_argument("--force", action="store_true", help="replace another set that is there")
+    return parser
+
+
+def differences(there: dict[str, Any], asked: dict[str, Any]) -> list[str]:
+    """What two descriptions of a split do not have in common, one line each."""
+    return [
+        f"  {key}: there {there.get(key)!r}, asked for {asked.get(key)!r}"
+        for key in sorted(there.keys() | asked.keys())
+        if there.get(key) != asked.get(key)
+    ]
+
+
+def compare(root: Path, spec: SynthVISSpec) -> tuple[list[str], list[str]]:
+    """The splits that are not as asked for, and, where one is another set, what differs."""
+    todo, report = [], []
+    for split in SPLITS:
+        path = root / "synthvis" / f"{split}.json"
+        there, asked = read_spec(root, split), spec.describe_split(split)
+        if there == asked:
+            print(f"{path} is already what was asked for")
+            continue
+        todo.append(split)
+        if there is not None:
+            what = differences(there, asked) if there else ["  it was not made by this script"]
+            report += [f"{path} is another set:", *what]
+    return todo, report
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Returns the exit status: 0, or 1 where another set is in the way."""
+    parser = get_parser()
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    width, height = args.size
+    names = ("length", "train_videos", "val_videos", "difficulty", "seed", *KNOBS)
+    try:
+        values = {name: getattr(args, name) for name in names}
+        spec = SynthVISSpec(width=width, height=height, **values)
+    except ValueError as error:
+        parser.error(str(error))
+    root = Path(args.root)
+    if root.exists() and not root.is_dir():
+        parser.error(f"argument --root: {root} is not a folder")
+    try:
+        todo, report = compare(root, spec)
+        if report and not args.force:
+            report.append("Nothing was changed; --force replaces it.")
+            raise FileExistsError("\n".join(report))
+        for split in todo:
+            path = generate_split(spec, root, split, workers=args.workers, overwrite=args.force)
+            print(f"made {path}: {spec.num_videos(split)} videos")
+    except (FileExistsError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

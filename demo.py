@@ -1,0 +1,179 @@
+#!/usr/bin/env python
+"""Track the instances of a video, frame by frame, and draw them.
+
+    python demo.py --config-file configs/synthvis/rcf_tiny.yaml --input in.mp4 --output out.mp4
+    python demo.py --config-file FILE --input "frames/*.jpg" --output DIR --opts MODEL.WEIGHTS FILE
+
+The input is a video file, a folder of images, a glob pattern in quotes, or several images. Frames
+are read, tracked, drawn and written one at a time, so the length of the video does not matter.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from contextlib import nullcontext
+from fractions import Fraction
+from pathlib import Path
+
+from detectron2.config import CfgNode, get_cfg
+from detectron2.data import DatasetCatalog, Metadata, MetadataCatalog
+from detectron2.utils.logger import setup_logger
+from tqdm import tqdm
+
+from rcf_vis import OnlinePredictor, add_rcf_config
+from rcf_vis.data import register_datasets_from_cfg
+from rcf_vis.evaluation import TrackAccumulator
+from rcf_vis.inference.video_io import FrameSource, open_frames
+from rcf_vis.inference.video_writer import open_writer
+from rcf_vis.visualization import TrackVisualizer
+
+IMAGE_FRAME_RATE = Fraction(6)  # of images, which have none of their own: that of YouTube-VIS
+
+
+def get_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config-file", required=True, metavar="FILE", help="path to config file")
+    parser.add_argument(
+        "--input", required=True, nargs="+", help="a video, a folder, a glob in quotes, or images"
+    )
+    parser.add_argument("--output", help="a video (.mp4), or a folder for images (no suffix)")
+    parser.add_argument(
+        "--confidence-threshold",
+        type=_probability,
+        metavar="P",
+        help="draw what reaches this score; default: MODEL.RCF.TEST.SCORE_THRESH of the config",
+    )
+    parser.add_argument("--save-json", metavar="FILE", help="write the tracks, YouTube-VIS format")
+    parser.add_argument("--video-id", type=int, default=1, help="video_id in --save-json")
+    parser.add_argument(
+        "--frame-rate",
+        type=_frame_rate,
+        metavar="R",
+        help="of the output, e.g. 12.5 or 30000/1001; default: the video's own, 6 for images",
+    )
+    parser.add_argument(
+        "--opts",
+        nargs=argparse.REMAINDER,
+        default=[],
+        metavar="KEY VALUE",
+        help="config options, at the end of the command",
+    )
+    parser.add_argument("more_opts", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
+
+
+def setup_cfg(args: argparse.Namespace) -> CfgNode:
+    cfg = get_cfg()
+    add_rcf_config(cfg)
+    cfg.merge_from_file(args.config_file)
+    cfg.merge_from_list(args.more_opts + args.opts)
+    if args.confidence_threshold is not None:
+        cfg.MODEL.RCF.TEST.SCORE_THRESH = args.confidence_threshold
+    cfg.freeze()
+    register_datasets_from_cfg(cfg)
+    return cfg
+
+
+def class_metadata(cfg: CfgNode) -> Metadata:
+    """The metadata of ``DATASETS.TEST[0]``, which names the classes that the model predicts."""
+    if not cfg.DATASETS.TEST:
+        raise ValueError("DATASETS.TEST is empty: its first data set names the classes")
+    name = cfg.DATASETS.TEST[0]
+    metadata = MetadataCatalog.get(name)
+    if metadata.get("thing_classes") is None:
+        DatasetCatalog.get(name)  # a set of one's own learns its classes from its json
+    if len(metadata.thing_classes) != cfg.MODEL.RCF.NUM_CLASSES:
+        raise ValueError(
+            f"MODEL.RCF.NUM_CLASSES is {cfg.MODEL.RCF.NUM_CLASSES}, but DATASETS.TEST[0] "
+            f"'{name}' has {len(metadata.thing_classes)} classes"
+        )
+    return metadata
+
+
+def track_video(
+    frames: FrameSource,
+    predictor: OnlinePredictor,
+    visualizer: TrackVisualizer,
+    tracks: TrackAccumulator,
+    *,
+    output: str | None,
+    frame_rate: Fraction,
+) -> None:
+    """Run the predictor over a video, one frame in memory at a time."""
+    writer = open_writer(output, frame_rate=frame_rate) if output else nullcontext()
+    progress = tqdm(total=frames.num_frames, unit="frame", desc=Path(frames.name).name)
+    with writer, progress:
+        for frame in frames:
+            instances = predictor(frame)
+            tracks.add(instances)
+            if output:
+                writer.write(visualizer.draw(frame, instances))
+            del frame  # before the next one is read
+            progress.update()
+
+
+def save_results(results: list[dict], path: str) -> None:
+    temporary = Path(path).with_name(f".{Path(path).name}.partial-{os.getpid()}")
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        temporary.write_text(json.dumps(results))
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = get_parser()
+    args = parser.parse_args(argv)
+    if not os.path.isfile(args.config_file):
+        parser.error(f"--config-file {args.config_file!r}: no such file")
+    if not (args.output or args.save_json):
+        parser.error("nothing to do: give --output, --save-json or both")
+    cfg = setup_cfg(args)
+    metadata = class_metadata(cfg)
+    frames = open_frames(args.input)
+    tracks = TrackAccumulator(video_id=args.video_id)
+    track_video(
+        frames,
+        OnlinePredictor(cfg),
+        TrackVisualizer(metadata.thing_classes),
+        tracks,
+        output=args.output,
+        frame_rate=args.frame_rate or frames.frame_rate or IMAGE_FRAME_RATE,
+    )
+    if args.save_json:
+        dataset_ids = {
+            contiguous: dataset_id
+            for dataset_id, contiguous in metadata.thing_dataset_id_to_contiguous_id.items()
+        }
+        save_results(
+            tracks.results(dataset_ids, cfg.MODEL.RCF.TEST.LABELS_PER_TRACK), args.save_json
+        )
+    for path in filter(None, (args.output, args.save_json)):
+        print(f"Wrote {path}")
+
+
+def _probability(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number in [0, 1], got {text}")
+    return value
+
+
+def _frame_rate(text: str) -> Fraction:
+    value = Fraction(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text}")
+    return value
+
+
+if __name__ == "__main__":
+    # Being terminated ends the program as Ctrl-C does: what is half-written is removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    setup_logger(name="fvcore")
+    setup_logger(name="rcf_vis")
+    main()

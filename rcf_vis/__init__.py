@@ -1,0 +1,13 @@
+"""Online video instance segmentation by Robust Context Fusion (RCF), a Detectron2 project.
+
+Importing this package registers the meta-architecture ``"RCF"`` and the video data sets; nothing
+is read from disk until one of them is used.
+"""
+
+from . import data, modeling  # noqa: F401  (imported for what they register)
+from .config import add_rcf_config
+from .inference import OnlinePredictor
+
+__version__ = "0.1.0"
+
+__all__ = ["OnlinePredictor", "add_rcf_config"]

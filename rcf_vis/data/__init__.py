@@ -1,0 +1,35 @@
+"""Data: catalog and layouts → json → clips and videos → loaders.
+
+Importing this package registers the names of the public video data sets with Detectron2
+(:mod:`rcf_vis.data.catalog`). No file is read until a data set is loaded.
+"""
+
+from .augmentation import (
+    augment_clip,
+    build_test_augmentation,
+    build_train_augmentation,
+    frame_to_tensor,
+)
+from .build import build_test_loader, build_train_loader, get_video_dicts
+from .catalog import dataset_paths, register_datasets_from_cfg, register_ytvis_instances
+from .dataset_mapper import ClipDatasetMapper
+from .frames import LazyFrames, read_frame
+from .ytvis import DatasetError, load_ytvis_json
+
+__all__ = [
+    "ClipDatasetMapper",
+    "DatasetError",
+    "LazyFrames",
+    "augment_clip",
+    "build_test_augmentation",
+    "build_test_loader",
+    "build_train_augmentation",
+    "build_train_loader",
+    "dataset_paths",
+    "frame_to_tensor",
+    "get_video_dicts",
+    "load_ytvis_json",
+    "read_frame",
+    "register_datasets_from_cfg",
+    "register_ytvis_instances",
+]

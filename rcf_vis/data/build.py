@@ -1,0 +1,154 @@
+"""Data loaders: Detectron2's own, over records of videos."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from detectron2.config import CfgNode
+from detectron2.data import (
+    DatasetCatalog,
+    MetadataCatalog,
+    build_detection_test_loader,
+    build_detection_train_loader,
+)
+from detectron2.data.build import print_instances_class_histogram
+from detectron2.data.samplers import RepeatFactorTrainingSampler, TrainingSampler
+from torch.utils.data import DataLoader, Sampler
+
+from .dataset_mapper import ClipDatasetMapper
+from .ytvis import DatasetError
+
+logger = logging.getLogger(__name__)
+
+Mapper = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def build_train_loader(cfg: CfgNode, mapper: Mapper | None = None) -> DataLoader:
+    """An endless loader of batches of clips, from all sets of ``DATASETS.TRAIN`` together.
+
+    Args:
+        cfg: ``SOLVER.IMS_PER_BATCH`` clips over all processes, ``DATALOADER.NUM_WORKERS`` workers
+            in each; ``DATALOADER.SAMPLER_TRAIN`` and ``FILTER_EMPTY_ANNOTATIONS``.
+        mapper: by default ``ClipDatasetMapper(cfg, is_train=True)``.
+
+    Returns:
+        a loader of lists of dicts, as the mapper makes them.
+
+    Raises:
+        DatasetError: a set has no annotations, or the sets have different classes.
+    """
+    records = get_video_dicts(
+        cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS
+    )
+    return build_detection_train_loader(
+        records,
+        mapper=mapper or ClipDatasetMapper(cfg, is_train=True),
+        sampler=_build_sampler(cfg, records),
+        total_batch_size=cfg.SOLVER.IMS_PER_BATCH,
+        aspect_ratio_grouping=False,
+        num_workers=cfg.DATALOADER.NUM_WORKERS,
+    )
+
+
+def build_test_loader(cfg: CfgNode, dataset_name: str, mapper: Mapper | None = None) -> DataLoader:
+    """A loader of one data set, a video a batch, in order, shared out among the processes.
+
+    Args:
+        cfg: ``DATALOADER.NUM_WORKERS`` and the ``INPUT`` keys of the mapper.
+        dataset_name: annotations are not needed.
+        mapper: by default ``ClipDatasetMapper(cfg, is_train=False)``.
+    """
+    return build_detection_test_loader(
+        DatasetCatalog.get(dataset_name),
+        mapper=mapper or ClipDatasetMapper(cfg, is_train=False),
+        num_workers=cfg.DATALOADER.NUM_WORKERS,
+    )
+
+
+def get_video_dicts(names: Sequence[str], filter_empty: bool = True) -> list[dict[str, Any]]:
+    """Records of several training sets, one after the other.
+
+    A table of the number of tracks in each class is logged.
+
+    Args:
+        names: registered data sets, with annotations and of the same classes.
+        filter_empty: leave out videos without an object that is not a crowd.
+
+    Raises:
+        KeyError: a name is not registered.
+        DatasetError: a set has no annotations, the sets have different classes, or no video is
+            left.
+    """
+    if isinstance(names, str) or not names:
+        raise ValueError(f"DATASETS.TRAIN is {names!r}, expected a list of at least one name")
+    records: list[dict[str, Any]] = []
+    for name in names:
+        loaded = DatasetCatalog.get(name)
+        if any("annotations" not in record for record in loaded):
+            json_file = MetadataCatalog.get(name).get("json_file")
+            raise DatasetError(
+                f"data set '{name}' has no annotations ('annotations' is missing or null in "
+                f"{json_file}); training needs them"
+            )
+        records.extend(loaded)
+    classes = _common_classes(names)
+    if filter_empty:
+        kept = [record for record in records if list_tracks(record)]
+        logger.info(
+            "Left out %d videos without annotated objects; %d are left",
+            len(records) - len(kept),
+            len(kept),
+        )
+        records = kept
+    if not records:
+        raise DatasetError(f"no video with an annotated object in {', '.join(names)}")
+    print_instances_class_histogram(_as_track_dicts(records), classes)
+    return records
+
+
+def list_tracks(record: dict[str, Any]) -> dict[int, int]:
+    """Track id → contiguous category of the objects of a video that are not crowds."""
+    return {
+        item["id"]: item["category_id"]
+        for frame in record["annotations"]
+        for item in frame
+        if not item.get("iscrowd", 0)
+    }
+
+
+def _as_track_dicts(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Records in the form of Detectron2's images, with a track in place of an instance."""
+    return [
+        {"annotations": [{"category_id": category} for category in list_tracks(record).values()]}
+        for record in records
+    ]
+
+
+def _common_classes(names: Sequence[str]) -> list[str]:
+    """The classes of the sets, which must agree."""
+    classes = MetadataCatalog.get(names[0]).thing_classes
+    for name in names[1:]:
+        other = MetadataCatalog.get(name).thing_classes
+        if other != classes:
+            raise DatasetError(
+                f"data sets '{names[0]}' and '{name}' have different classes: {classes} and "
+                f"{other}; expected the same names in the same order"
+            )
+    return classes
+
+
+def _build_sampler(cfg: CfgNode, records: Sequence[dict[str, Any]]) -> Sampler:
+    name = cfg.DATALOADER.SAMPLER_TRAIN
+    if name == "TrainingSampler":
+        return TrainingSampler(len(records))
+    if name == "RepeatFactorTrainingSampler":
+        factors = RepeatFactorTrainingSampler.repeat_factors_from_category_frequency(
+            _as_track_dicts(records), cfg.DATALOADER.REPEAT_THRESHOLD
+        )
+        return RepeatFactorTrainingSampler(factors)
+    raise ValueError(
+        f"DATALOADER.SAMPLER_TRAIN is '{name}', expected TrainingSampler or "
+        "RepeatFactorTrainingSampler"
+    )

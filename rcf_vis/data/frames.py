@@ -1,0 +1,119 @@
+"""Reading the frames of a video, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import overload
+
+import numpy as np
+import torch
+from detectron2.data import transforms as T
+from detectron2.data.detection_utils import read_image
+
+from .augmentation import frame_to_tensor
+from .ytvis import DatasetError
+
+
+def read_frame(
+    file_name: str, *, image_format: str, height: int, width: int, video_id: int
+) -> np.ndarray:
+    """Read one frame and check its size.
+
+    Args:
+        file_name: path of the image.
+        image_format: ``"BGR"`` or ``"RGB"``.
+        height, width: the size that the json gives for the video, in pixels.
+        video_id: for the error message.
+
+    Returns:
+        (height, width, 3) uint8 array.
+
+    Raises:
+        FileNotFoundError: there is no such image.
+        DatasetError: the image is broken, or of another size than the video.
+    """
+    where = f"video {video_id}, frame {file_name}"
+    try:
+        image = read_image(file_name, format=image_format)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{where}: no such file") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DatasetError(f"{where}: the image cannot be read ({error})") from error
+    if image.shape[:2] != (height, width):
+        raise DatasetError(
+            f"{where}: the image has {image.shape[1]}x{image.shape[0]} pixels (width x height); "
+            f"expected {width}x{height} as in the json, for each frame of the video"
+        )
+    return image
+
+
+class LazyFrames(Sequence[torch.Tensor]):
+    """The frames of a video as tensors that are made when they are asked for.
+
+    Nothing is kept: the memory does not grow with the length of the video, and a frame that is
+    asked for twice is read twice. It can be pickled, and a slice of it is lazy too.
+
+    Args:
+        file_names: paths of the frames.
+        height, width: size of the video in the json, in pixels; each frame must have it.
+        video_id: for error messages.
+        image_format: ``"BGR"`` or ``"RGB"``.
+        resize: the test-time augmentation; it must not be random.
+
+    Example::
+
+        for frame in sample["image"]:  # (3, h, w) uint8, one in memory at a time
+            ...
+    """
+
+    def __init__(
+        self,
+        file_names: Sequence[str],
+        *,
+        height: int,
+        width: int,
+        video_id: int,
+        image_format: str,
+        resize: T.Augmentation,
+    ) -> None:
+        self.file_names = list(file_names)
+        self.height = height
+        self.width = width
+        self.video_id = video_id
+        self.image_format = image_format
+        self.resize = resize
+
+    def __len__(self) -> int:
+        return len(self.file_names)
+
+    @overload
+    def __getitem__(self, index: int) -> torch.Tensor: ...
+    @overload
+    def __getitem__(self, index: slice) -> LazyFrames: ...
+
+    def __getitem__(self, index: int | slice) -> torch.Tensor | LazyFrames:
+        """Frame ``index`` as a (3, h, w) uint8 tensor, or the frames of a slice, still unread.
+
+        Raises:
+            FileNotFoundError, DatasetError: see :func:`read_frame`.
+        """
+        if isinstance(index, slice):
+            return LazyFrames(
+                self.file_names[index],
+                height=self.height,
+                width=self.width,
+                video_id=self.video_id,
+                image_format=self.image_format,
+                resize=self.resize,
+            )
+        image = read_frame(
+            self.file_names[index],
+            image_format=self.image_format,
+            height=self.height,
+            width=self.width,
+            video_id=self.video_id,
+        )
+        return frame_to_tensor(self.resize.get_transform(image).apply_image(image))
+
+    def __repr__(self) -> str:
+        return f"LazyFrames(video {self.video_id}, {len(self)} frames)"

@@ -1,0 +1,81 @@
+"""Where the json and the frames of a data set lie on disk: the layouts in circulation."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+_SPLIT_FOLDERS = {"train": ("train",), "val": ("valid", "val"), "test": ("test",)}
+"""Names of a split on disk, in the order in which they are tried."""
+
+
+@dataclass(frozen=True)
+class DatasetPaths:
+    """The json of a data set and the folder that its ``file_names`` are relative to."""
+
+    json_file: str
+    image_root: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Candidates, relative to the root of all data sets, in the order in which they are tried."""
+
+    json_files: tuple[str, ...]
+    image_roots: tuple[str, ...]
+
+
+def datasets_root() -> str:
+    """The root of all data sets: ``$DETECTRON2_DATASETS``, by default ``datasets``."""
+    return os.path.expanduser(os.getenv("DETECTRON2_DATASETS", "datasets"))
+
+
+def ytvis_layout(folder: str, split: str) -> Layout:
+    """YouTube-VIS, e.g. ``ytvis_layout("ytvis_2019", "val")``."""
+    names = _SPLIT_FOLDERS[split]
+    return Layout(
+        json_files=(
+            *(f"{folder}/{name}.json" for name in names),
+            *(f"{folder}/{name}/instances.json" for name in names),
+            f"{folder}/annotations/instances_{split}_sub.json",
+        ),
+        image_roots=tuple(f"{folder}/{name}/JPEGImages" for name in names),
+    )
+
+
+def ovis_layout(split: str) -> Layout:
+    """OVIS: the videos lie in the split's folder itself."""
+    names = _SPLIT_FOLDERS[split]
+    return Layout(
+        json_files=(
+            *(f"ovis/annotations/annotations_{name}.json" for name in names),
+            *(f"ovis/annotations_{name}.json" for name in names),
+        ),
+        image_roots=tuple(f"ovis/{name}" for name in names),
+    )
+
+
+def synthvis_layout(split: str) -> Layout:
+    """SynthVIS, as ``datasets/prepare_synthvis.py`` writes it."""
+    return Layout((f"synthvis/{split}.json",), (f"synthvis/{split}/JPEGImages",))
+
+
+def find_dataset(name: str, layout: Layout, root: str) -> DatasetPaths:
+    """The first json and the first folder of frames that are there.
+
+    Raises:
+        FileNotFoundError: one of the two is not there; it lists each path that was tried.
+    """
+    json_files = [os.path.join(root, path) for path in layout.json_files]
+    image_roots = [os.path.join(root, path) for path in layout.image_roots]
+    json_file = next(filter(os.path.isfile, json_files), None)
+    image_root = next(filter(os.path.isdir, image_roots), None)
+    if json_file is None or image_root is None:
+        what = "json" if json_file is None else "folder of frames"
+        tried = json_files if json_file is None else image_roots
+        raise FileNotFoundError(
+            f"data set '{name}': no {what} under {os.path.abspath(root)} "
+            "($DETECTRON2_DATASETS, default 'datasets'; layouts: datasets/README.md). "
+            "Tried, in this order:\n  " + "\n  ".join(tried)
+        )
+    return DatasetPaths(json_file, image_root)

@@ -1,0 +1,136 @@
+"""Run-length encoded masks: bring each form that a json may hold to one, and decode safely.
+
+pycocotools reads past the end of a truncated run-length string, and leaves pixels that no run
+covers unset. So each string is checked here, in numpy, before pycocotools sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pycocotools.mask as mask_util
+
+_ALPHABET = bytes(range(48, 48 + 64))  # six bits a character
+_IS_LAST = (np.arange(256) - 48) & 32 == 0
+_GROUP_VALUE = (np.arange(256) - 48) & 31
+_GROUP_VALUE[_IS_LAST] -= 2 * (_GROUP_VALUE[_IS_LAST] & 16)  # the last group has the sign
+_MAX_GROUPS = 12  # longer runs would not fit into 64 bits; no video is that large
+_FORMS = "a dict with 'size' and 'counts' (str or list), or a list of polygons"
+
+
+def to_compressed_rle(segmentation: dict | list, height: int, width: int) -> dict:
+    """One mask in COCO's compressed form.
+
+    Args:
+        segmentation: compressed RLE, uncompressed RLE (``counts`` is a list of run lengths) or
+            polygons ``[[x0, y0, x1, y1, x2, y2, …], …]`` in pixels.
+        height, width: size of the video, in pixels.
+
+    Returns:
+        ``{"size": [height, width], "counts": str}``. A string that came compressed is taken as
+        it is: see :func:`rle_areas_covered` for its check.
+
+    Raises:
+        ValueError: the mask is of another size or in none of the three forms.
+    """
+    if isinstance(segmentation, list):
+        return _encode_polygons(segmentation, height, width)
+    if not isinstance(segmentation, dict) or not {"size", "counts"} <= segmentation.keys():
+        raise ValueError(f"no mask that can be read; expected {_FORMS}")
+    size, counts = segmentation["size"], segmentation["counts"]
+    if not isinstance(size, (list, tuple)) or list(size) != [height, width]:
+        raise ValueError(f"mask size {size}, expected [height, width] = [{height}, {width}]")
+    if isinstance(counts, list):
+        return _encode_runs(counts, height, width)
+    if isinstance(counts, bytes):
+        counts = counts.decode("ascii")
+    if not isinstance(counts, str):
+        raise ValueError(f"'counts' is a {type(counts).__name__}; expected {_FORMS}")
+    return {"size": [height, width], "counts": counts}
+
+
+def rle_areas_covered(rles: Sequence[dict]) -> np.ndarray:
+    """Number of pixels, background included, that the runs of each mask cover.
+
+    A sound mask covers exactly height × width. All masks are parsed at once.
+
+    Args:
+        rles: N compressed masks with ``counts`` as str.
+
+    Returns:
+        (N,) int64; −1 where ``counts`` is not a run-length string.
+    """
+    counts = [rle["counts"].encode("ascii", "replace") for rle in rles]
+    totals = np.full(len(counts), -1, dtype=np.int64)
+    sound = [i for i, text in enumerate(counts) if _is_complete(text)]
+    if sound:
+        totals[sound] = _covered_pixels([counts[i] for i in sound])
+    return totals
+
+
+def decode_rles(rles: Sequence[dict | list], height: int, width: int) -> list[np.ndarray]:
+    """Masks as (height, width) uint8 arrays of 0 and 1.
+
+    Args:
+        rles: masks in any form that :func:`to_compressed_rle` takes.
+
+    Raises:
+        ValueError: a mask is of another size, or broken.
+    """
+    if not rles:
+        return []
+    compressed = [to_compressed_rle(rle, height, width) for rle in rles]
+    if (rle_areas_covered(compressed) != height * width).any():
+        raise ValueError(f"run lengths that do not cover {height} x {width} pixels")
+    stacked = mask_util.decode(compressed)
+    return [stacked[:, :, i] for i in range(stacked.shape[2])]
+
+
+def _encode_polygons(polygons: list, height: int, width: int) -> dict:
+    for polygon in polygons:
+        if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
+            raise ValueError("a polygon needs at least three points [x0, y0, x1, y1, x2, y2, …]")
+    if not polygons:
+        return _encode_runs([height * width], height, width)
+    rle = mask_util.merge(mask_util.frPyObjects(polygons, height, width))
+    return {"size": [height, width], "counts": rle["counts"].decode("ascii")}
+
+
+def _encode_runs(runs: list, height: int, width: int) -> dict:
+    if set(map(type, runs)) != {int} or sum(runs) != height * width or min(runs) < 0:
+        raise ValueError(
+            f"run lengths do not cover the mask; expected them to add up to "
+            f"{height} x {width} = {height * width}"
+        )
+    rle = mask_util.frPyObjects({"size": [height, width], "counts": runs}, height, width)
+    return {"size": [height, width], "counts": rle["counts"].decode("ascii")}
+
+
+def _is_complete(text: bytes) -> bool:
+    """True where a run-length string has only its own 64 characters and its last run ends."""
+    return bool(text) and not text.translate(None, _ALPHABET) and not (text[-1] - 48) & 32
+
+
+def _covered_pixels(counts: list[bytes]) -> np.ndarray:
+    """Sum of the runs of each string, (N,) int64.
+
+    A run is written in groups of five bits, lowest first; bit 5 says that another group follows,
+    bit 4 of the last group is the sign. From the fourth run on, the difference to the run before
+    the last is written: so run k is part of itself and of each second run after it.
+    """
+    codes = np.frombuffer(b"".join(counts), dtype=np.uint8)
+    last = np.flatnonzero(_IS_LAST[codes])  # last group of each run
+    first = np.concatenate(([0], last[:-1] + 1))
+    values = _GROUP_VALUE[codes[first]]
+    longer = np.arange(len(first))
+    for place in range(1, _MAX_GROUPS):
+        longer = longer[last[longer] - first[longer] >= place]
+        values[longer] += _GROUP_VALUE[codes[first[longer] + place]] << (5 * place)
+
+    run_ends = np.searchsorted(last, np.cumsum([len(text) for text in counts]))
+    run_starts = np.concatenate(([0], run_ends[:-1]))
+    times = np.repeat(run_ends, run_ends - run_starts) - np.arange(len(values))
+    times = (times + 1) >> 1
+    times[run_starts] = 1
+    return np.add.reduceat(values * times, run_starts)

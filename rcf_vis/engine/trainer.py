@@ -1,0 +1,131 @@
+"""Detectron2's trainer with RCF's loaders, optimizer, schedule and evaluator."""
+
+from __future__ import annotations
+
+import logging
+import os
+import weakref
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.engine import AMPTrainer, DefaultTrainer, SimpleTrainer
+from detectron2.engine.defaults import create_ddp_model
+from detectron2.engine.train_loop import TrainerBase
+from detectron2.evaluation import DatasetEvaluator, DatasetEvaluators
+from detectron2.projects.deeplab import build_lr_scheduler
+from detectron2.utils import comm
+from detectron2.utils.logger import setup_logger
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
+
+from rcf_vis.data import build_test_loader, build_train_loader
+from rcf_vis.evaluation import YTVISEvaluator
+
+from .checkpoint import RCFCheckpointer
+from .optimizer import build_optimizer
+
+__all__ = ["Trainer"]
+
+logger = logging.getLogger(__name__)
+
+
+class Trainer(DefaultTrainer):
+    """The standard training loop for RCF.
+
+    Differs from ``DefaultTrainer`` in what it builds, and in that several processes may train on
+    CPUs, where ``DistributedDataParallel`` takes no device ids.
+    """
+
+    def __init__(self, cfg: CfgNode) -> None:
+        TrainerBase.__init__(self)
+        if not logging.getLogger("detectron2").isEnabledFor(logging.INFO):
+            setup_logger()
+        cfg = DefaultTrainer.auto_scale_workers(cfg, comm.get_world_size())
+
+        model = self.build_model(cfg)
+        optimizer = self.build_optimizer(cfg, model)
+        data_loader = self.build_train_loader(cfg)
+        on_cpu = next(model.parameters()).device.type == "cpu"
+        model = create_ddp_model(
+            model,
+            broadcast_buffers=False,
+            device_ids=None if on_cpu else [comm.get_local_rank()],
+        )
+        trainer = AMPTrainer if cfg.SOLVER.AMP.ENABLED else SimpleTrainer
+        self._trainer = trainer(model, data_loader, optimizer)
+
+        self.scheduler = self.build_lr_scheduler(cfg, optimizer)
+        self.checkpointer = RCFCheckpointer(
+            model,
+            cfg.OUTPUT_DIR,
+            load_class_head=cfg.MODEL.RCF.LOAD_CLASS_HEAD,
+            trainer=weakref.proxy(self),
+        )
+        self.start_iter = 0
+        self.max_iter = cfg.SOLVER.MAX_ITER
+        self.cfg = cfg
+        self.register_hooks(self.build_hooks())
+
+    @classmethod
+    def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
+        return build_optimizer(cfg, model)
+
+    @classmethod
+    def build_lr_scheduler(cls, cfg: CfgNode, optimizer: torch.optim.Optimizer):
+        return build_lr_scheduler(cfg, optimizer)
+
+    @classmethod
+    def build_train_loader(cls, cfg: CfgNode) -> DataLoader:
+        return build_train_loader(cfg)
+
+    @classmethod
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> DataLoader:
+        return build_test_loader(cfg, dataset_name)
+
+    @classmethod
+    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> YTVISEvaluator:
+        """The evaluator of one test set; its results go to ``OUTPUT_DIR/inference/<name>``."""
+        return YTVISEvaluator(
+            dataset_name,
+            os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name),
+            labels_per_track=cfg.MODEL.RCF.TEST.LABELS_PER_TRACK,
+        )
+
+    @classmethod
+    def test(
+        cls,
+        cfg: CfgNode,
+        model: nn.Module,
+        evaluators: list[DatasetEvaluator] | DatasetEvaluators | None = None,
+    ) -> OrderedDict:
+        """Evaluate every test set, a second time at ``TEST.AP_SCORE_THRESH`` where it differs.
+
+        Returns:
+            As ``DefaultTrainer.test``; the second results stand under ``score_thresh_<value>``.
+        """
+        results = super().test(cfg, model, evaluators)
+        thresh = cfg.MODEL.RCF.TEST.AP_SCORE_THRESH
+        if thresh < 0 or thresh == cfg.MODEL.RCF.TEST.SCORE_THRESH:
+            return results
+        name = f"score_thresh_{thresh:g}"
+        logger.info("Second evaluation, with slots firing at a probability of %g", thresh)
+        second = cfg.clone()
+        second.defrost()
+        second.OUTPUT_DIR = os.path.join(cfg.OUTPUT_DIR, name)
+        with _firing_at(model, thresh):
+            results[name] = super().test(second, model, evaluators)
+        return results
+
+
+@contextmanager
+def _firing_at(model: nn.Module, score_thresh: float) -> Iterator[None]:
+    rcf = model.module if isinstance(model, DistributedDataParallel) else model
+    before, rcf.score_thresh = rcf.score_thresh, score_thresh
+    try:
+        yield
+    finally:
+        rcf.score_thresh = before

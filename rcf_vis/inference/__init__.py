@@ -1,0 +1,5 @@
+"""Running RCF on videos."""
+
+from .predictor import OnlinePredictor
+
+__all__ = ["OnlinePredictor"]

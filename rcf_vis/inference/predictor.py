@@ -1,0 +1,93 @@
+"""One video, frame by frame, from arrays to instances."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from detectron2.config import CfgNode
+from detectron2.data import MetadataCatalog
+from detectron2.modeling import build_model
+from detectron2.structures import Instances
+
+from rcf_vis.data.augmentation import build_test_augmentation, frame_to_tensor
+from rcf_vis.engine.checkpoint import RCFCheckpointer
+from rcf_vis.modeling import OnlineState
+
+__all__ = ["OnlinePredictor"]
+
+
+class OnlinePredictor:
+    """Segment, classify and track the objects of a live video.
+
+    Like Detectron2's ``DefaultPredictor``: built from a cfg, loads ``MODEL.WEIGHTS``, takes BGR
+    arrays and resizes them to ``INPUT.MIN_SIZE_TEST`` / ``MAX_SIZE_TEST``. Unlike it, what came
+    before matters: call it with the frames of one video in order, and :meth:`reset` between
+    videos.
+
+    Args:
+        cfg: with the keys of :func:`rcf_vis.add_rcf_config`.
+
+    Attributes:
+        metadata: of ``DATASETS.TEST[0]``, for the names of the classes; None without a test set.
+
+    Example:
+        >>> predictor = OnlinePredictor(cfg)
+        >>> for frame in frames:  # H×W×3 uint8 BGR
+        ...     instances = predictor(frame)
+        ...     print(instances.track_ids, instances.pred_classes, instances.scores)
+        >>> predictor.reset()
+    """
+
+    def __init__(self, cfg: CfgNode) -> None:
+        self.cfg = cfg.clone()
+        self.model = build_model(self.cfg)
+        self.model.eval()
+        self.metadata = MetadataCatalog.get(cfg.DATASETS.TEST[0]) if cfg.DATASETS.TEST else None
+        RCFCheckpointer(self.model).load(cfg.MODEL.WEIGHTS)
+        self.augmentation = build_test_augmentation(cfg)
+        self.input_format = cfg.INPUT.FORMAT
+        if self.input_format not in ("RGB", "BGR"):
+            raise ValueError(f"INPUT.FORMAT is {self.input_format!r}, expected 'RGB' or 'BGR'")
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the video: the next frame is the first of a new one."""
+        self._state = OnlineState()
+        self._frame_shape: tuple[int, ...] | None = None
+
+    @torch.inference_mode()
+    def __call__(self, frame: np.ndarray) -> Instances:
+        """The instances of the next frame.
+
+        Args:
+            frame: ``(H, W, 3)`` uint8, BGR.
+
+        Returns:
+            ``Instances`` on the CPU at the frame's size: ``pred_masks`` (bool), ``pred_classes``,
+            ``scores``, ``class_probs``, ``track_ids``. The same object has the same track id in
+            all frames of a video; classes and scores are those of this frame.
+
+        Raises:
+            ValueError: the array is not such a frame, or not of the size of the frames before.
+        """
+        self._check(frame)
+        if self.input_format == "RGB":
+            frame = frame[:, :, ::-1]
+        resized = self.augmentation.get_transform(frame).apply_image(frame)
+        instances, self._state = self.model.track(
+            frame_to_tensor(resized), self._state, frame.shape[:2]
+        )
+        return instances.to("cpu")
+
+    def _check(self, frame: np.ndarray) -> None:
+        if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
+            found = f"{type(frame).__name__} of {getattr(frame, 'dtype', 'no dtype')}"
+            raise ValueError(f"a frame must be an array of uint8, got {found}")
+        if frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
+            raise ValueError(f"a frame must have the shape (H, W, 3), got {frame.shape}")
+        if self._frame_shape not in (None, frame.shape):
+            raise ValueError(
+                f"a frame of shape {frame.shape} follows frames of shape {self._frame_shape}; "
+                "call reset() before a new video"
+            )
+        self._frame_shape = frame.shape

@@ -1,0 +1,49 @@
+"""Plots of what a training wrote."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+__all__ = ["plot_loss_curves"]
+
+_LOSS = re.compile(r"total_loss|loss_[a-z_]+")  # loss_dice, but not loss_dice_0 of an early layer
+
+
+def plot_loss_curves(metrics_json: str | os.PathLike, png: str | os.PathLike) -> None:
+    """Plot the losses in Detectron2's ``metrics.json`` over the iterations.
+
+    Of the losses of a deeply supervised decoder those of the last layer are shown. Where a
+    training was resumed, the later value of an iteration counts.
+
+    Raises:
+        FileNotFoundError: there is no ``metrics_json``.
+        ValueError: it holds no losses.
+    """
+    curves: dict[str, dict[int, float]] = {}
+    for line in Path(metrics_json).read_text().splitlines():
+        values = json.loads(line)
+        for name, value in values.items():
+            if _LOSS.fullmatch(name):
+                curves.setdefault(name, {})[values["iteration"]] = value
+    if not curves:
+        raise ValueError(f"{metrics_json} holds no losses")
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot(xlabel="iteration", ylabel="loss")
+    for name in sorted(curves, key=lambda name: (name != "total_loss", name)):
+        points = sorted(curves[name].items())
+        axes.plot(
+            *zip(*points, strict=True),
+            label=name,
+            marker=".",
+            linewidth=2 if name == "total_loss" else 1,
+        )
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    png = Path(png)
+    png.parent.mkdir(parents=True, exist_ok=True)
+    temporary = png.with_name(f".{png.stem}.partial-{os.getpid()}.png")
+    figure.savefig(temporary, dpi=120)
+    os.replace(temporary, png)

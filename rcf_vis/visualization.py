@@ -1,0 +1,258 @@
+"""Pictures of tracks: predictions, ground truth, contact sheets.
+
+Frames go in and come out as ``(H, W, 3)`` uint8 arrays in BGR order.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import matplotlib.colors
+import numpy as np
+import torch
+from detectron2.structures import Instances
+from detectron2.utils.visualizer import Visualizer
+from pycocotools import mask as mask_util
+
+__all__ = [
+    "TrackVisualizer",
+    "contact_sheet",
+    "draw_ground_truth",
+    "draw_masks",
+    "save_image",
+    "track_color",
+]
+
+# The 20 most different colours of an HSV grid, each the farthest in CIE Lab from those before it.
+PALETTE = (
+    *("#ff2b00", "#00ff00", "#4060ff", "#6cd9d9", "#ffd400", "#ff00aa", "#a66153", "#29a63e"),
+    *("#536fa6", "#d400ff", "#d90048", "#a6a653", "#c76cd9", "#bfff40", "#40ffbf", "#ff9f40"),
+    *("#ff80aa", "#40bfff", "#00ff80", "#ffff80"),
+)
+
+
+def track_color(track_id: int) -> tuple[float, float, float]:
+    """RGB in [0, 1] for an identity: the same in every frame, video and run.
+
+    The first 20 ids have the colours of :data:`PALETTE`, the next 20 darker ones, and so on.
+    """
+    turn, index = divmod(track_id, len(PALETTE))
+    red, green, blue = matplotlib.colors.to_rgb(PALETTE[index])
+    shade = 0.4 + 0.6 * 0.75**turn
+    return (red * shade, green * shade, blue * shade)
+
+
+def draw_masks(
+    frame: np.ndarray,
+    masks: Sequence[np.ndarray],
+    track_ids: Sequence[int],
+    labels: Sequence[str],
+    *,
+    alpha: float = 0.45,
+) -> np.ndarray:
+    """Draw masks, their contours and labels in the colours of their identities.
+
+    Args:
+        frame: ``(H, W, 3)`` uint8 BGR; it is not changed.
+        masks: N arrays ``(H, W)``, bool or uint8; an empty one is not drawn.
+        track_ids: N identities, which give the colours.
+        labels: N texts.
+        alpha: opacity of the masks, in [0, 1].
+
+    Returns:
+        ``(H, W, 3)`` uint8 BGR.
+    """
+    masks = [np.ascontiguousarray(mask, dtype=np.uint8) for mask in masks]
+    colors = [track_color(track_id) for track_id in track_ids]
+    seen = [index for index, mask in enumerate(masks) if mask.any()]
+    seen.sort(key=lambda index: -np.count_nonzero(masks[index]))  # the smallest on top
+    picture = frame[:, :, ::-1].copy()
+    for index in seen:
+        pixels = masks[index] > 0
+        shade = alpha * 255 * np.array(colors[index])
+        picture[pixels] = np.rint((1 - alpha) * picture[pixels] + shade)
+    visualizer = Visualizer(picture)
+    for index in seen:
+        _draw_contour(visualizer, masks[index], colors[index])
+        _draw_label(visualizer, masks[index], labels[index], colors[index])
+    return np.ascontiguousarray(visualizer.get_output().get_image()[:, :, ::-1])
+
+
+class TrackVisualizer:
+    """Draw the predictions of a video, frame after frame.
+
+    An identity keeps its colour and number. Its class is the best of the mean of its class
+    distributions so far, so a label does not flicker; the score is this frame's.
+
+    Example::
+
+        visualizer = TrackVisualizer(MetadataCatalog.get("ytvis_2019_val").thing_classes)
+        for frame in open_frames("street.mp4"):
+            picture = visualizer.draw(frame, predictor(frame))
+    """
+
+    def __init__(self, class_names: Sequence[str], *, alpha: float = 0.45):
+        self.class_names = list(class_names)
+        self.alpha = alpha
+        self.reset()
+
+    def reset(self) -> None:
+        """Start a new video."""
+        self._class_sums: dict[int, torch.Tensor] = {}
+
+    def draw(self, frame: np.ndarray, instances: Instances) -> np.ndarray:
+        """Draw the predictions of the next frame.
+
+        Args:
+            frame: ``(H, W, 3)`` uint8 BGR.
+            instances: N predictions at the frame's size, with ``pred_masks`` (N, H, W) bool,
+                ``track_ids`` and ``scores`` (N,), ``class_probs`` (N, classes).
+
+        Raises:
+            ValueError: the instances are of another size than the frame, or of another number of
+                classes than there are names.
+        """
+        if tuple(instances.image_size) != frame.shape[:2]:
+            raise ValueError(
+                f"instances of size {tuple(instances.image_size)} for a frame of {frame.shape[:2]}"
+            )
+        instances = instances.to("cpu")
+        track_ids = instances.track_ids.tolist()
+        labels = []
+        for track_id, score, probs in zip(
+            track_ids, instances.scores.tolist(), instances.class_probs, strict=True
+        ):
+            name = self._class_name(track_id, probs)
+            labels.append(_label(track_id, name, score))
+        masks = [mask.numpy() for mask in instances.pred_masks]
+        return draw_masks(frame, masks, track_ids, labels, alpha=self.alpha)
+
+    def _class_name(self, track_id: int, probs: torch.Tensor) -> str:
+        if len(probs) != len(self.class_names):
+            raise ValueError(f"{len(probs)} classes predicted, {len(self.class_names)} named")
+        total = self._class_sums.get(track_id, 0) + probs.double()
+        self._class_sums[track_id] = total
+        return self.class_names[int(total.argmax())]
+
+
+def draw_ground_truth(
+    frame: np.ndarray,
+    annotations: Iterable[Mapping],
+    class_names: Sequence[str],
+    *,
+    alpha: float = 0.45,
+) -> np.ndarray:
+    """Draw one frame's annotations of a data set record.
+
+    Args:
+        frame: ``(H, W, 3)`` uint8 BGR.
+        annotations: dicts with ``id`` (track), ``category_id`` (contiguous), ``segmentation``
+            (RLE of the frame's size) and, where it is to be shown, ``score``.
+        class_names: names by contiguous category.
+
+    Returns:
+        ``(H, W, 3)`` uint8 BGR.
+    """
+    annotations = list(annotations)
+    masks = [mask_util.decode(annotation["segmentation"]) for annotation in annotations]
+    ids = [annotation["id"] for annotation in annotations]
+    labels = [_label(a["id"], class_names[a["category_id"]], a.get("score")) for a in annotations]
+    return draw_masks(frame, masks, ids, labels, alpha=alpha)
+
+
+def contact_sheet(
+    rows: Mapping[str, Sequence[np.ndarray]],
+    *,
+    column_names: Sequence[str],
+    cell_width: int = 320,
+    margin: int = 28,
+    gap: int = 4,
+) -> np.ndarray:
+    """Lay pictures out in a labelled grid: a row for each entry, a column for each frame.
+
+    Args:
+        rows: name → its ``(H, W, 3)`` uint8 BGR pictures, all of one size.
+        column_names: a text for each column.
+        cell_width: width of a cell in pixels; the height follows from the pictures.
+        margin: pixels at the left (row names, upright) and at the top (column names).
+        gap: pixels between cells, and at the right and the bottom.
+
+    Returns:
+        ``(margin + rows·(h + gap), margin + columns·(cell_width + gap), 3)`` uint8 BGR.
+    """
+    for name, pictures in rows.items():
+        if len(pictures) != len(column_names):
+            raise ValueError(f"row {name!r}: {len(pictures)} pictures, {len(column_names)} columns")
+    shapes = {picture.shape for pictures in rows.values() for picture in pictures}
+    if len(shapes) != 1:
+        raise ValueError(f"all pictures must have the same size, got {sorted(shapes)}")
+    height, width, _ = shapes.pop()
+    cell_height = round(cell_width * height / width)
+    step_y, step_x = cell_height + gap, cell_width + gap
+    sheet = np.full(
+        (margin + len(rows) * step_y, margin + len(column_names) * step_x, 3), 255, np.uint8
+    )
+    for x, name in enumerate(column_names):
+        left = margin + x * step_x
+        sheet[:margin, left : left + cell_width] = _text_strip(name, cell_width, margin)
+    for y, (name, pictures) in enumerate(rows.items()):
+        top = margin + y * step_y
+        strip = _text_strip(name, cell_height, margin)
+        sheet[top : top + cell_height, :margin] = np.rot90(strip)
+        for x, picture in enumerate(pictures):
+            left = margin + x * step_x
+            cell = cv2.resize(picture, (cell_width, cell_height), interpolation=cv2.INTER_AREA)
+            sheet[top : top + cell_height, left : left + cell_width] = cell
+    return sheet
+
+
+def save_image(picture: np.ndarray, path: str | os.PathLike) -> None:
+    """Write a picture, ``(H, W, 3)`` uint8 BGR, as png or jpg by the suffix, whole or not at all.
+
+    Raises:
+        ValueError: the suffix is of no kind of image.
+    """
+    path = Path(path)
+    try:
+        _, encoded = cv2.imencode(path.suffix, picture)
+    except cv2.error:
+        raise ValueError(f"cannot write {path}: expected .png or .jpg") from None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    temporary.write_bytes(encoded.tobytes())
+    os.replace(temporary, path)
+
+
+def _label(track_id: int, name: str, score: float | None) -> str:
+    return f"{track_id} {name}" + ("" if score is None else f" {score:.0%}")
+
+
+def _draw_contour(visualizer: Visualizer, mask: np.ndarray, color: tuple) -> None:
+    contours, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    for contour in contours:
+        x, y = np.concatenate([contour, contour[:1]])[:, 0].T + 0.5  # the centres of the pixels
+        visualizer.draw_line(x, y, color=color, linewidth=1.5)
+
+
+def _draw_label(visualizer: Visualizer, mask: np.ndarray, label: str, color: tuple) -> None:
+    """Put the label on the largest part of the mask, inside the picture."""
+    height, width = mask.shape
+    points = max(10.0, (height * width) ** 0.5 // 90)
+    pixels = points * visualizer.output.dpi / 72
+    _, _, stats, centers = cv2.connectedComponentsWithStats(mask)
+    x, y = centers[1 + stats[1:, cv2.CC_STAT_AREA].argmax()]
+    reach = 0.31 * pixels * len(label)  # about half of the text's width
+    x = min(max(x, reach), max(width - reach, reach))
+    y = min(y, max(0, height - 1.5 * pixels))
+    pale = tuple(0.5 + 0.5 * channel for channel in color)  # legible on the dark ground of the text
+    visualizer.draw_text(label, (x, y), color=pale, font_size=points)
+
+
+def _text_strip(text: str, width: int, height: int) -> np.ndarray:
+    strip = np.full((height, width, 3), 255, np.uint8)
+    scale = 0.02 * height
+    (text_width, text_height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    origin = (max(0, (width - text_width) // 2), (height + text_height) // 2)
+    cv2.putText(strip, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 1, cv2.LINE_AA)
+    return strip

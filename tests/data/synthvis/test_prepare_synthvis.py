@@ -1,0 +1,68 @@
+"""The command line of datasets/prepare_synthvis.py."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from rcf_vis.data.synthvis import read_spec
+
+_SCRIPT = Path(__file__).resolve().parents[3] / "datasets" / "prepare_synthvis.py"
+
+
+@pytest.fixture(scope="module")
+def prepare():
+    spec = importlib.util.spec_from_file_location("prepare_synthvis", _SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _args(root, *more):
+    small = "--train-videos 2 --val-videos 1 --size 48x32 --length 2 --workers 1".split()
+    return ["--root", str(root), *small, *more]
+
+
+def test_makes_keeps_refuses_and_forces(prepare, tmp_path, capsys):
+    assert prepare.main(_args(tmp_path, "--noise", "0.5", "--seed", "3")) == 0
+    made = read_spec(tmp_path, "val")
+    assert (made["noise"], made["blur"], made["seed"], made["width"]) == (0.5, 0.35, 3, 48)
+    times = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.jp*g")}
+    assert len(times) == 6
+    capsys.readouterr()
+    assert prepare.main(_args(tmp_path, "--noise", "0.5", "--seed", "3")) == 0
+    assert capsys.readouterr().out.count("is already what was asked for") == 2
+    assert prepare.main(_args(tmp_path, "--noise", "0.6", "--seed", "3")) == 1
+    error = capsys.readouterr().err
+    assert "noise: there 0.5, asked for 0.6" in error and "--force" in error
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.jp*g")} == times
+    assert prepare.main(_args(tmp_path, "--noise", "0.6", "--seed", "3", "--force")) == 0
+    assert read_spec(tmp_path, "train")["noise"] == 0.6
+
+
+def test_default_root_is_that_of_detectron2(prepare, monkeypatch):
+    monkeypatch.setenv("DETECTRON2_DATASETS", "/somewhere")
+    assert prepare.get_parser().parse_args([]).root == "/somewhere"
+    monkeypatch.delenv("DETECTRON2_DATASETS")
+    assert prepare.get_parser().parse_args([]).root == "datasets"
+
+
+@pytest.mark.parametrize(
+    "option,value",
+    [
+        ("--size", "320"),
+        ("--size", "8x8"),
+        ("--length", "0"),
+        ("--train-videos", "-1"),
+        ("--difficulty", "1.5"),
+        ("--noise", "loud"),
+        ("--seed", "x"),
+        ("--workers", "0"),
+    ],
+)
+def test_bad_option_is_named(prepare, tmp_path, capsys, option, value):
+    with pytest.raises(SystemExit) as exit_info:
+        prepare.main(["--root", str(tmp_path), option, value])
+    assert exit_info.value.code == 2
+    assert f"argument {option}: " in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())

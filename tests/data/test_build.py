@@ -1,0 +1,148 @@
+"""The loaders."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data import build as detectron2_build
+
+from rcf_vis.data import (
+    DatasetError,
+    build_test_loader,
+    build_train_loader,
+    get_video_dicts,
+    register_ytvis_instances,
+)
+from rcf_vis.data.build import list_tracks
+
+from .clip_data import make_content
+
+
+@pytest.fixture
+def register(write_dataset):
+    """Write and register a data set under a name of this test alone."""
+    names = []
+
+    def make(name: str, content: dict | None = None, **kwargs) -> str:
+        json_file, image_root = write_dataset(content, folder=name, **kwargs)
+        register_ytvis_instances(name, {}, json_file, image_root)
+        names.append(name)
+        return name
+
+    yield make
+    for name in names:
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
+
+
+def test_two_workers_feed_endless_batches(register, cfg):
+    cfg.DATASETS.TRAIN = (register("test_build_train", lengths=(3, 1, 5)),)
+    cfg.DATALOADER.NUM_WORKERS = 2
+    cfg.MODEL.RCF.NUM_REFERENCE_FRAMES = 2
+    batches = iter(build_train_loader(cfg))
+    seen = set()
+    for _ in range(6):
+        batch = next(batches)
+        assert len(batch) == 2
+        for sample in batch:
+            assert [image.shape for image in sample["image"]] == [(3, 48, 64)] * 3
+            assert len(sample["instances"][0]) == 2
+            seen.add(sample["video_id"])
+    assert seen == {1, 2, 3}
+
+
+def test_two_workers_read_videos_in_order_and_lazily(register, cfg):
+    name = register("test_build_test", lengths=(3, 1, 5))
+    cfg.DATALOADER.NUM_WORKERS = 2
+    batches = list(build_test_loader(cfg, name))
+    assert [[sample["video_id"] for sample in batch] for batch in batches] == [[1], [2], [3]]
+    for batch, length in zip(batches, (3, 1, 5), strict=True):
+        assert [frame.shape for frame in batch[0]["image"]] == [(3, 48, 64)] * length
+
+
+def test_workers_draw_different_targets(register, cfg):
+    cfg.DATASETS.TRAIN = (register("test_build_seeds", lengths=(40,)),)
+    cfg.DATALOADER.NUM_WORKERS = 2
+    cfg.SOLVER.IMS_PER_BATCH = 1
+    torch.manual_seed(0)
+    np.random.seed(0)
+    batches = iter(build_train_loader(cfg))
+    targets = [next(batches)[0]["file_names"][-1] for _ in range(12)]
+    assert len(set(targets[0::2])) > 2 and targets[0::2] != targets[1::2]
+
+
+def test_a_mapper_of_one_s_own(register, cfg):
+    cfg.DATASETS.TRAIN = (register("test_build_mapper"),)
+    assert next(iter(build_train_loader(cfg, mapper=lambda record: record["length"]))) == [6, 6]
+    assert next(iter(build_test_loader(cfg, cfg.DATASETS.TRAIN[0], lambda r: r["width"]))) == [64]
+
+
+def test_sets_are_joined_and_empty_videos_left_out(register):
+    content = make_content(lengths=(2, 2, 2))
+    content["annotations"] = content["annotations"][:3]  # none in video 3
+    content["annotations"][2]["iscrowd"] = 1  # video 2 has a crowd alone
+    names = [register("test_build_a", content), register("test_build_b", lengths=(4,))]
+    records = get_video_dicts(names)
+    assert [(record["video_id"], record["length"]) for record in records] == [(1, 2), (1, 4)]
+    assert len(get_video_dicts(names, filter_empty=False)) == 4
+    assert [list_tracks(record) for record in records] == [{10: 0, 11: 1}, {10: 0, 11: 1}]
+
+
+def test_the_table_counts_tracks_not_masks(register, caplog):
+    content = make_content(lengths=(4, 7))
+    content["annotations"].pop()
+    with caplog.at_level(logging.INFO, logger=detectron2_build.__name__):
+        get_video_dicts([register("test_build_table", content)])
+    words = caplog.text.split()
+    assert [words[words.index(name) + 2] for name in ("ball", "box", "total")] == ["2", "1", "3"]
+
+
+def test_different_classes_name_both_sets(register):
+    other = make_content()
+    other["categories"] = [{"id": 3, "name": "ball"}, {"id": 7, "name": "cone"}]
+    names = [register("test_build_c"), register("test_build_d", other)]
+    with pytest.raises(DatasetError, match=r"'test_build_c' and 'test_build_d'.*box.*cone"):
+        get_video_dicts(names)
+
+
+def test_training_without_annotations_names_the_set_but_testing_works(register, cfg):
+    name = register("test_build_null", {**make_content(), "annotations": None})
+    with pytest.raises(DatasetError, match=r"'test_build_null' has no annotations.*\.json"):
+        get_video_dicts([name])
+    assert len(list(build_test_loader(cfg, name))) == 1
+
+
+def test_a_set_of_empty_videos_is_refused(register):
+    name = register("test_build_empty", {**make_content(), "annotations": []})
+    with pytest.raises(DatasetError, match="no video with an annotated object in test_build_empty"):
+        get_video_dicts([name])
+
+
+def test_bad_names_are_refused(cfg):
+    with pytest.raises(KeyError, match="test_build_unknown"):
+        get_video_dicts(["test_build_unknown"])
+    for names in ((), "ytvis_2019_train"):
+        with pytest.raises(ValueError, match=r"DATASETS\.TRAIN is .* expected a list"):
+            get_video_dicts(names)
+
+
+def test_rare_classes_are_repeated(register, cfg):
+    content = make_content(lengths=(1,) * 4, objects=1)
+    content["annotations"][3]["category_id"] = 7  # one video of four
+    cfg.DATASETS.TRAIN = (register("test_build_repeat", content),)
+    cfg.DATALOADER.SAMPLER_TRAIN = "RepeatFactorTrainingSampler"
+    cfg.DATALOADER.REPEAT_THRESHOLD = 1.0  # sqrt(1 / 0.25) = 2 to sqrt(1 / 0.75) = 1.15
+    cfg.SOLVER.IMS_PER_BATCH = 1
+    torch.manual_seed(0)
+    batches = iter(build_train_loader(cfg, mapper=lambda record: record["video_id"]))
+    counts = np.bincount([next(batches)[0] for _ in range(400)], minlength=5)
+    assert counts[4] / counts[1:4].mean() == pytest.approx(2 / 1.1547, rel=0.2)
+
+
+def test_an_unknown_sampler_is_named(register, cfg):
+    cfg.DATASETS.TRAIN = (register("test_build_sampler"),)
+    cfg.DATALOADER.SAMPLER_TRAIN = "AlphabeticalSampler"
+    with pytest.raises(ValueError, match="SAMPLER_TRAIN is 'AlphabeticalSampler'"):
+        build_train_loader(cfg)

@@ -1,0 +1,79 @@
+"""Each layout in circulation is found; where none is there, all that was tried is listed."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rcf_vis.data.layouts import datasets_root, find_dataset, ovis_layout, ytvis_layout
+
+
+def put(root: Path, json_file: str, image_root: str) -> None:
+    (root / image_root).mkdir(parents=True, exist_ok=True)
+    (root / json_file).parent.mkdir(parents=True, exist_ok=True)
+    (root / json_file).write_text("{}")
+
+
+YTVIS = [
+    ("train", "train.json", "train/JPEGImages"),
+    ("train", "train/instances.json", "train/JPEGImages"),
+    ("train", "annotations/instances_train_sub.json", "train/JPEGImages"),
+    ("val", "valid.json", "valid/JPEGImages"),
+    ("val", "val.json", "val/JPEGImages"),
+    ("val", "valid.json", "val/JPEGImages"),
+    ("val", "valid/instances.json", "valid/JPEGImages"),
+    ("val", "annotations/instances_val_sub.json", "val/JPEGImages"),
+    ("test", "test.json", "test/JPEGImages"),
+    ("test", "test/instances.json", "test/JPEGImages"),
+]
+
+
+@pytest.mark.parametrize(("split", "json_file", "image_root"), YTVIS)
+def test_layouts_of_youtube_vis(tmp_path, split, json_file, image_root):
+    put(tmp_path / "ytvis_2021", json_file, image_root)
+    paths = find_dataset("x", ytvis_layout("ytvis_2021", split), str(tmp_path))
+    assert paths.json_file == str(tmp_path / "ytvis_2021" / json_file)
+    assert paths.image_root == str(tmp_path / "ytvis_2021" / image_root)
+
+
+@pytest.mark.parametrize("prefix", ["annotations/annotations_", "annotations_"])
+@pytest.mark.parametrize(
+    ("split", "name"), [("train", "train"), ("val", "valid"), ("test", "test")]
+)
+def test_layouts_of_ovis(tmp_path, prefix, split, name):
+    put(tmp_path / "ovis", f"{prefix}{name}.json", name)
+    paths = find_dataset("x", ovis_layout(split), str(tmp_path))
+    assert paths.json_file == str(tmp_path / "ovis" / f"{prefix}{name}.json")
+    assert paths.image_root == str(tmp_path / "ovis" / name)
+
+
+def test_the_first_layout_wins(tmp_path):
+    for split, json_file, image_root in YTVIS:
+        if split == "val":
+            put(tmp_path / "ytvis_2019", json_file, image_root)
+    paths = find_dataset("x", ytvis_layout("ytvis_2019", "val"), str(tmp_path))
+    assert paths.json_file.endswith(os.path.join("ytvis_2019", "valid.json"))
+    assert paths.image_root.endswith(os.path.join("ytvis_2019", "valid/JPEGImages"))
+
+
+def test_what_is_missing_is_listed(tmp_path):
+    layout = ytvis_layout("ytvis_2019", "val")
+    with pytest.raises(FileNotFoundError) as caught:
+        find_dataset("ytvis_2019_val", layout, str(tmp_path))
+    message = str(caught.value)
+    assert "'ytvis_2019_val': no json" in message and str(tmp_path) in message
+    for path in layout.json_files:
+        assert str(tmp_path / path) in message
+    (tmp_path / "ytvis_2019").mkdir()
+    (tmp_path / "ytvis_2019/valid.json").write_text("{}")
+    with pytest.raises(FileNotFoundError, match="no folder of frames") as caught:
+        find_dataset("ytvis_2019_val", layout, str(tmp_path))
+    for path in layout.image_roots:
+        assert str(tmp_path / path) in str(caught.value)
+
+
+def test_the_root_is_read_when_it_is_asked_for(monkeypatch):
+    monkeypatch.delenv("DETECTRON2_DATASETS", raising=False)
+    assert datasets_root() == "datasets"
+    monkeypatch.setenv("DETECTRON2_DATASETS", "/somewhere")
+    assert datasets_root() == "/somewhere"

@@ -1,0 +1,91 @@
+"""Run-length masks: every form to one, and broken strings found before pycocotools sees them."""
+
+import numpy as np
+import pycocotools.mask as mask_util
+import pytest
+
+from rcf_vis.data.masks import decode_rles, rle_areas_covered, to_compressed_rle
+
+
+def random_rle(rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, dict]:
+    mask = (rng.random((height, width)) < rng.random()).astype(np.uint8)
+    rle = mask_util.encode(np.asfortranarray(mask))
+    return mask, {"size": [height, width], "counts": rle["counts"].decode()}
+
+
+def runs_of(mask: np.ndarray) -> list[int]:
+    """Uncompressed run lengths, column by column, beginning with zeros: the slow way."""
+    runs, value = [0], 0
+    for pixel in mask.T.ravel():
+        if pixel != value:
+            runs.append(0)
+            value = pixel
+        runs[-1] += 1
+    return runs
+
+
+def test_each_form_gives_the_same_mask():
+    mask, compressed = random_rle(np.random.default_rng(0), 9, 13)
+    uncompressed = {"size": [9, 13], "counts": runs_of(mask)}
+    as_bytes = {"size": [9, 13], "counts": compressed["counts"].encode()}
+    for form in (compressed, uncompressed, as_bytes):
+        assert to_compressed_rle(form, 9, 13) == compressed
+
+
+def test_polygons_become_their_filled_mask():
+    rle = to_compressed_rle([[2, 1, 8, 1, 8, 5, 2, 5], [9, 6, 11, 6, 11, 8, 9, 8]], 10, 12)
+    expected = np.zeros((10, 12), dtype=np.uint8)
+    expected[1:5, 2:8] = expected[6:8, 9:11] = 1
+    np.testing.assert_array_equal(decode_rles([rle], 10, 12)[0], expected)
+    empty = to_compressed_rle([], 10, 12)
+    assert decode_rles([empty], 10, 12)[0].sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ({"size": [10, 12], "counts": "abc"}, r"\[10, 12\].*\[9, 13\]"),
+        ({"size": None, "counts": "abc"}, "None"),
+        ({"size": [9, 13], "counts": [9, 13]}, "add up to 9 x 13 = 117"),
+        ({"size": [9, 13], "counts": [120, -3]}, "add up to"),
+        ({"size": [9, 13], "counts": [117.0]}, "add up to"),
+        ({"size": [9, 13], "counts": 5}, "'counts' is a int"),
+        ({"size": [9, 13]}, "'size' and 'counts'"),
+        ("abc", "'size' and 'counts'"),
+        ([[1, 2, 3, 4]], "three points"),
+        ([[1, 2, 3, 4, 5, 6, 7]], "three points"),
+    ],
+)
+def test_what_is_no_mask_is_refused(form, message):
+    with pytest.raises(ValueError, match=message):
+        to_compressed_rle(form, 9, 13)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (40, 33), (300, 500)])
+def test_sound_masks_cover_all_pixels(size):
+    rng = np.random.default_rng(1)
+    rles = [random_rle(rng, *size)[1] for _ in range(20)]
+    for filled in (np.zeros(size, np.uint8), np.ones(size, np.uint8)):
+        rles.append({"counts": mask_util.encode(np.asfortranarray(filled))["counts"].decode()})
+    np.testing.assert_array_equal(rle_areas_covered(rles), np.full(22, size[0] * size[1]))
+
+
+def test_broken_strings_are_told_from_sound_ones_beside_them():
+    sound = to_compressed_rle({"size": [8, 8], "counts": [10, 5, 3, 6, 2, 4, 34]}, 8, 8)
+    counts = sound["counts"]
+    broken = ["", "P", counts + "0", counts[:-1], "zz", counts[:3] + "\x07" + counts[3:]]
+    rles = [sound, *({"counts": text} for text in broken), sound]
+    covered = rle_areas_covered(rles)
+    assert covered[0] == covered[-1] == 64
+    assert all(covered[1:-1] != 64), covered
+    assert covered[1] == covered[2] == -1  # nothing at all; a run that does not end
+
+
+def test_decoding_refuses_what_is_broken():
+    sound = to_compressed_rle({"size": [8, 8], "counts": [10, 5, 49]}, 8, 8)
+    assert [int(mask.sum()) for mask in decode_rles([sound, sound], 8, 8)] == [5, 5]
+    assert decode_rles([], 8, 8) == []
+    with pytest.raises(ValueError, match=r"\[8, 8\].*\[8, 9\]"):
+        decode_rles([sound], 8, 9)
+    with pytest.raises(ValueError, match="do not cover 8 x 8"):
+        decode_rles([sound, {**sound, "counts": sound["counts"][:-1]}], 8, 8)

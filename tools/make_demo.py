@@ -1,0 +1,239 @@
+#!/usr/bin/env python
+"""Show the whole system at work in a few minutes: what ``make demo`` runs.
+
+Makes a small SynthVIS, evaluates the model in the box, trains on from it, evaluates again, tracks
+a video in which objects cross, and draws a contact sheet and the loss curve. All of it goes to one
+folder, with a log of each step.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+
+from rcf_vis.data.synthvis import SynthVISSpec, generate_split, read_spec
+from rcf_vis.evaluation import evaluate_ytvis
+from rcf_vis.inference.video_io import open_frames
+from rcf_vis.inference.video_writer import VideoWriter
+from rcf_vis.plots import plot_loss_curves
+from rcf_vis.results_sheet import draw_results_sheet
+from rcf_vis.visualization import save_image
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = ROOT / "configs" / "synthvis" / "rcf_tiny.yaml"
+DATA_SPEC = SynthVISSpec(train_videos=24, val_videos=8)
+# One video of two gears that cross, at twice the size so that it is good to look at.
+CROSSING_SPEC = SynthVISSpec(
+    width=640,
+    height=384,
+    length=40,
+    train_videos=0,
+    val_videos=1,
+    objects_per_video=(3, 4),
+    crossing_share=1.0,
+    return_share=0.0,
+    seed=7,
+)
+TRAINING = {
+    "SOLVER.IMS_PER_BATCH": 4,
+    "SOLVER.MAX_ITER": 60,
+    "SOLVER.BASE_LR": 1e-5,
+    "SOLVER.WARMUP_ITERS": 10,
+    "DATALOADER.NUM_WORKERS": 1,
+}
+METRICS = ("AP", "AP50", "AP75", "AR1", "AR10")
+
+
+class StepFailed(RuntimeError):
+    """A program that was run did not end well."""
+
+
+class Demo:
+    """The steps, and the folder that they write to.
+
+    Args:
+        output: the folder.
+        options: ``KEY VALUE …`` for the config of every program that is run.
+    """
+
+    num_steps = 6
+
+    def __init__(self, output: Path, options: Sequence[str] = ()) -> None:
+        self.output = output
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.options = ["MODEL.DEVICE", device, *options]
+        self.step_number = 0
+
+    @property
+    def datasets(self) -> Path:
+        return self.output / "datasets"
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Announce a step with its number, and say at its end how long it took."""
+        self.step_number += 1
+        name = f"[{self.step_number}/{self.num_steps}] {title}"
+        print(f"\n=== {name}", flush=True)
+        start = time.perf_counter()
+        yield
+        print(f"=== {name}: {time.perf_counter() - start:.0f} s", flush=True)
+
+    def run(self, log_name: str, script: str, *words: str) -> None:
+        """Run a script of the repository; its output goes to the screen and to a log.
+
+        Raises:
+            StepFailed: it ended with another exit code than 0.
+        """
+        log_file = self.output / "logs" / f"{log_name}.log"
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        environment = {**os.environ, "DETECTRON2_DATASETS": str(self.datasets)}
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / script), *words],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            with open(log_file, "wb") as log:
+                while chunk := process.stdout.read1(65536):
+                    log.write(chunk)
+                    sys.stdout.buffer.write(chunk)
+                    sys.stdout.flush()
+            code = process.wait()
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+        if code != 0:
+            raise StepFailed(f"{script} ended with exit code {code}; its output is in {log_file}")
+
+    def make_data(self) -> None:
+        for split in ("train", "val"):
+            _make_split(DATA_SPEC, self.datasets, split)
+        folder = self.output / "crossing"
+        json_file = _make_split(CROSSING_SPEC, folder, "val")
+        frames = open_frames(json_file.with_suffix("") / "JPEGImages" / "00000")
+        with VideoWriter(self.output / "input.mp4", frame_rate=Fraction(10)) as writer:
+            for frame in frames:
+                writer.write(frame)
+
+    def evaluate(self) -> dict[str, float]:
+        shutil.rmtree(self.output / "box", ignore_errors=True)
+        self.run("evaluate", "train_net.py", "--eval-only", *self._train_net_words("box", {}))
+        return self._read_ap("box")
+
+    def train(self) -> dict[str, float]:
+        """Train on from the model in the box; the training ends with an evaluation."""
+        shutil.rmtree(self.output / "train", ignore_errors=True)
+        self.run("train", "train_net.py", *self._train_net_words("train", TRAINING))
+        return self._read_ap("train")
+
+    def track(self) -> None:
+        self.run(
+            "demo",
+            "demo.py",
+            *("--config-file", str(CONFIG)),
+            *("--input", str(self.output / "input.mp4")),
+            *("--output", str(self.output / "demo.mp4")),
+            *("--save-json", str(self.output / "demo.json")),
+            *("--opts", *self.options),
+        )
+
+    def draw_contact_sheet(self) -> None:
+        crossing = self.output / "crossing" / "synthvis"
+        results = json.loads((self.output / "demo.json").read_text())
+        sheet = draw_results_sheet(crossing / "val.json", crossing / "val" / "JPEGImages", results)
+        save_image(sheet, self.output / "contact_sheet.png")
+
+    def draw_loss_curve(self) -> None:
+        metrics = self.output / "train" / "metrics.json"
+        plot_loss_curves(metrics, self.output / "loss_curve.png")
+
+    def _train_net_words(self, name: str, options: dict[str, object]) -> list[str]:
+        options = {"OUTPUT_DIR": self.output / name, **options}
+        words = [str(word) for pair in options.items() for word in pair]
+        return ["--config-file", str(CONFIG), *words, *self.options]
+
+    def _read_ap(self, name: str) -> dict[str, float]:
+        results = self.output / name / "inference" / "synthvis_val" / "results.json"
+        return evaluate_ytvis(self.datasets / "synthvis" / "val.json", results)
+
+
+def ap_table(columns: dict[str, dict[str, float]]) -> str:
+    """The metrics, in percent, of several evaluations side by side."""
+    lines = ["".join([f"{'':6}", *(f"{name:>24}" for name in columns)])]
+    for metric in METRICS:
+        values = (f"{100 * values[metric]:24.1f}" for values in columns.values())
+        lines.append("".join([f"{metric:6}", *values]))
+    return "\n".join(lines)
+
+
+def run_demo(output: Path, options: Sequence[str] = ()) -> None:
+    demo = Demo(output, options)
+    start = time.perf_counter()
+    with demo.step("Making a small SynthVIS and a video in which objects cross"):
+        demo.make_data()
+    with demo.step("Evaluating the model in the box"):
+        before = demo.evaluate()
+        print(ap_table({"model in the box": before}))
+    with demo.step(f"Training on from it for {TRAINING['SOLVER.MAX_ITER']} iterations"):
+        after = demo.train()
+    with demo.step("Tracking the video"):
+        demo.track()
+    with demo.step("Drawing the contact sheet"):
+        demo.draw_contact_sheet()
+    with demo.step("Drawing the loss curve"):
+        demo.draw_loss_curve()
+    trained = f"after {TRAINING['SOLVER.MAX_ITER']} iterations"
+    print(f"\nAP on {DATA_SPEC.val_videos} videos of SynthVIS val, in percent:\n")
+    print(ap_table({"model in the box": before, trained: after}))
+    print(f"\nIt took {time.perf_counter() - start:.0f} s. To look at:\n")
+    for title, name in [
+        ("tracked video", "demo.mp4"),
+        ("contact sheet", "contact_sheet.png"),
+        ("loss curve", "loss_curve.png"),
+        ("tracks (json)", "demo.json"),
+        ("training", "train"),
+        ("logs", "logs"),
+    ]:
+        print(f"  {title:14} {output / name}")
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--output", type=Path, default=Path("output/demo"), help="folder")
+    parser.add_argument(
+        "--opts",
+        nargs=argparse.REMAINDER,
+        default=[],
+        metavar="KEY VALUE",
+        help="config options for all programs that are run, at the end of the command",
+    )
+    args = parser.parse_args(argv)
+    try:
+        run_demo(args.output.resolve(), args.opts)
+    except StepFailed as error:
+        raise SystemExit(f"\nmake_demo failed: {error}") from None
+
+
+def _make_split(spec: SynthVISSpec, root: Path, split: str) -> Path:
+    """Make a split unless the very same is there; return its json."""
+    if read_spec(root, split) == spec.describe_split(split):
+        return root / "synthvis" / f"{split}.json"
+    return generate_split(spec, root, split, overwrite=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+#!/usr/bin/env python
+"""Train or evaluate RCF, as Detectron2's own ``tools/train_net.py`` does.
+
+python train_net.py --config-file configs/rcf_r50.yaml --num-gpus 8
+python train_net.py --config-file configs/rcf_r50.yaml --eval-only MODEL.WEIGHTS weights.pth
+"""
+
+import argparse
+import os
+
+from detectron2.config import CfgNode, get_cfg
+from detectron2.engine import default_argument_parser, default_setup, launch
+from detectron2.evaluation import verify_results
+from detectron2.utils import comm
+from detectron2.utils.logger import setup_logger
+
+from rcf_vis import add_rcf_config
+from rcf_vis.data import register_datasets_from_cfg
+from rcf_vis.engine import RCFCheckpointer, Trainer
+
+
+def setup(args: argparse.Namespace) -> CfgNode:
+    """Read the config, register the data sets it brings, and set up logging."""
+    cfg = get_cfg()
+    add_rcf_config(cfg)
+    cfg.merge_from_file(args.config_file)
+    cfg.merge_from_list(args.opts)
+    cfg.freeze()
+    default_setup(cfg, args)
+    setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="rcf_vis")
+    register_datasets_from_cfg(cfg)
+    return cfg
+
+
+def main(args: argparse.Namespace) -> dict | None:
+    cfg = setup(args)
+    if args.eval_only:
+        model = Trainer.build_model(cfg)
+        RCFCheckpointer(model, save_dir=cfg.OUTPUT_DIR).resume_or_load(
+            cfg.MODEL.WEIGHTS, resume=args.resume
+        )
+        results = Trainer.test(cfg, model)
+        if comm.is_main_process():
+            verify_results(cfg, results)
+        return results
+    trainer = Trainer(cfg)
+    trainer.resume_or_load(resume=args.resume)
+    return trainer.train()
+
+
+if __name__ == "__main__":
+    arguments = default_argument_parser().parse_args()
+    if not os.path.isfile(arguments.config_file):
+        raise SystemExit(f"--config-file {arguments.config_file!r}: no such file")
+    launch(
+        main,
+        arguments.num_gpus,
+        num_machines=arguments.num_machines,
+        machine_rank=arguments.machine_rank,
+        dist_url=arguments.dist_url,
+        args=(arguments,),
+    )
