@@ -1,4 +1,4 @@
-"""Pictures of tracks: predictions, ground truth, contact sheets.
+"""Pictures of tracks: predictions and ground truth.
 
 Frames go in and come out as ``(H, W, 3)`` uint8 arrays in BGR order.
 """
@@ -17,7 +17,6 @@ from pycocotools import mask as mask_util
 
 __all__ = [
     "TrackVisualizer",
-    "contact_sheet",
     "draw_ground_truth",
     "draw_masks",
     "save_image",
@@ -161,52 +160,6 @@ def draw_ground_truth(
     return draw_masks(frame, masks, ids, labels, alpha=alpha)
 
 
-def contact_sheet(
-    rows: Mapping[str, Sequence[np.ndarray]],
-    *,
-    column_names: Sequence[str],
-    cell_width: int = 320,
-    margin: int = 28,
-    gap: int = 4,
-) -> np.ndarray:
-    """Lay pictures out in a labelled grid: a row for each entry, a column for each frame.
-
-    Args:
-        rows: name → its ``(H, W, 3)`` uint8 BGR pictures, all of one size.
-        column_names: a text for each column.
-        cell_width: width of a cell in pixels; the height follows from the pictures.
-        margin: pixels at the left (row names, upright) and at the top (column names).
-        gap: pixels between cells, and at the right and the bottom.
-
-    Returns:
-        ``(margin + rows·(h + gap), margin + columns·(cell_width + gap), 3)`` uint8 BGR.
-    """
-    for name, pictures in rows.items():
-        if len(pictures) != len(column_names):
-            raise ValueError(f"row {name!r}: {len(pictures)} pictures, {len(column_names)} columns")
-    shapes = {picture.shape for pictures in rows.values() for picture in pictures}
-    if len(shapes) != 1:
-        raise ValueError(f"all pictures must have the same size, got {sorted(shapes)}")
-    height, width, _ = shapes.pop()
-    cell_height = round(cell_width * height / width)
-    step_y, step_x = cell_height + gap, cell_width + gap
-    sheet = np.full(
-        (margin + len(rows) * step_y, margin + len(column_names) * step_x, 3), 255, np.uint8
-    )
-    for x, name in enumerate(column_names):
-        left = margin + x * step_x
-        sheet[:margin, left : left + cell_width] = _text_strip(name, cell_width, margin)
-    for y, (name, pictures) in enumerate(rows.items()):
-        top = margin + y * step_y
-        strip = _text_strip(name, cell_height, margin)
-        sheet[top : top + cell_height, :margin] = np.rot90(strip)
-        for x, picture in enumerate(pictures):
-            left = margin + x * step_x
-            cell = cv2.resize(picture, (cell_width, cell_height), interpolation=cv2.INTER_AREA)
-            sheet[top : top + cell_height, left : left + cell_width] = cell
-    return sheet
-
-
 def save_image(picture: np.ndarray, path: str | os.PathLike) -> None:
     """Write a picture, ``(H, W, 3)`` uint8 BGR, as png or jpg by the suffix, whole or not at all.
 
@@ -247,12 +200,3 @@ def _draw_label(visualizer: Visualizer, mask: np.ndarray, label: str, color: tup
     y = min(y, max(0, height - 1.5 * pixels))
     pale = tuple(0.5 + 0.5 * channel for channel in color)  # legible on the dark ground of the text
     visualizer.draw_text(label, (x, y), color=pale, font_size=points)
-
-
-def _text_strip(text: str, width: int, height: int) -> np.ndarray:
-    strip = np.full((height, width, 3), 255, np.uint8)
-    scale = 0.02 * height
-    (text_width, text_height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-    origin = (max(0, (width - text_width) // 2), (height + text_height) // 2)
-    cv2.putText(strip, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 1, cv2.LINE_AA)
-    return strip

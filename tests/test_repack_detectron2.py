@@ -108,10 +108,6 @@ def test_same_input_same_bytes(wheel, tmp_path):
 @pytest.mark.parametrize(
     "changed, message",
     [
-        (
-            {"METADATA": "Name: LabGym\nVersion: 3.1.3\n"},
-            "expected LabGym 3.1.2, it is LabGym 3.1.3",
-        ),
         ({METADATA: "Name: LabGym\nVersion: 3.1.3\n"}, "LabGym 3.1.2, it is LabGym 3.1.3"),
         ({METADATA: "Name: Other\nVersion: 3.1.2\n"}, "LabGym 3.1.2, it is Other 3.1.2"),
         ({f"{CODE}/a.py": "from LabGym import b\n"}, "LabGym is left over in detectron2/a.py"),

@@ -11,7 +11,7 @@ from detectron2.structures import Instances
 from pycocotools import mask as mask_util
 
 import rcf_vis.visualization as visualization
-from rcf_vis.visualization import TrackVisualizer, contact_sheet, draw_ground_truth, track_color
+from rcf_vis.visualization import TrackVisualizer, draw_ground_truth, save_image, track_color
 
 NAMES = ["disc", "star", "cross"]
 
@@ -154,28 +154,19 @@ def test_ground_truth(labels):
     assert labels == ["12 cross", "12 cross", "2 disc 50%"]
 
 
-def test_contact_sheet_layout():
-    rows = {
-        name: [np.full((60, 100, 3), 10 * r + c, np.uint8) for c in range(4)]
-        for r, name in enumerate(["input", "ground truth", "prediction"], start=1)
-    }
-    sheet = contact_sheet(
-        rows, column_names=[f"frame {i}" for i in range(4)], cell_width=50, margin=20, gap=3
-    )
-    assert sheet.shape == (20 + 3 * (30 + 3), 20 + 4 * (50 + 3), 3)
-    for r, c in itertools.product(range(3), range(4)):
-        top, left = 20 + 33 * r, 20 + 53 * c
-        assert (sheet[top : top + 30, left : left + 50] == 10 * (r + 1) + c).all()
-        assert (sheet[top + 30 : top + 33, left : left + 53] == 255).all()
-        assert (sheet[top : top + 30, left + 50 : left + 53] == 255).all()
-    assert (sheet[:20, :20] == 255).all()
-    assert all((sheet[:20, 20 + 53 * c : 70 + 53 * c] < 128).any() for c in range(4))
-    assert all((sheet[20 + 33 * r : 50 + 33 * r, :20] < 128).any() for r in range(3))
+def test_label_stays_inside_the_picture():
+    instances = make_instances([0], [(80, 96, 0, 12)], [[1, 0, 0]])  # in the lower left corner
+    picture = TrackVisualizer(NAMES).draw(grey(), instances)
+    dark = np.argwhere((picture < 60).all(-1))  # the ground of the text
+    assert len(dark) > 300
+    assert dark[:, 1].min() <= 8 and 60 < dark[:, 1].max() < 120  # "0 disc 100%" is whole
+    assert dark[:, 0].min() < 84
 
 
-def test_contact_sheet_refuses_a_grid_that_is_none():
-    picture = np.zeros((6, 8, 3), np.uint8)
-    with pytest.raises(ValueError, match="'input': 1 pictures, 2 columns"):
-        contact_sheet({"input": [picture]}, column_names=["0", "1"])
-    with pytest.raises(ValueError, match="same size"):
-        contact_sheet({"input": [picture, picture[:4]]}, column_names=["0", "1"])
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
+def test_save_image(tmp_path, name):
+    save_image(grey(), tmp_path / "new" / name)
+    assert [file.name for file in (tmp_path / "new").iterdir()] == [name]
+    assert cv2.imread(str(tmp_path / "new" / name)).mean() == pytest.approx(100, abs=1)
+    with pytest.raises(ValueError, match=r"a\.doc: expected \.png"):
+        save_image(grey(), tmp_path / "a.doc")

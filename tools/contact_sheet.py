@@ -11,7 +11,7 @@ import argparse
 import json
 from pathlib import Path
 
-from rcf_vis.results_sheet import draw_results_sheet
+from rcf_vis.contact_sheet import draw_results_sheet
 from rcf_vis.visualization import save_image
 
 

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import torch
 
+from rcf_vis.contact_sheet import draw_results_sheet
 from rcf_vis.data.synthvis import SynthVISSpec, generate_split, read_spec
 from rcf_vis.evaluation import evaluate_ytvis
 from rcf_vis.inference.video_io import open_frames
 from rcf_vis.inference.video_writer import VideoWriter
 from rcf_vis.plots import plot_loss_curves
-from rcf_vis.results_sheet import draw_results_sheet
 from rcf_vis.visualization import save_image
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,0 +1,104 @@
+"""The parts of tools/make_demo.py; as a whole it is run by ``make demo``."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def make_demo():
+    spec = importlib.util.spec_from_file_location("rcf_make_demo", ROOT / "tools" / "make_demo.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def scripts(make_demo, monkeypatch, tmp_path):
+    """A folder that stands for the repository, with scripts that end well or badly."""
+    monkeypatch.setattr(make_demo, "ROOT", tmp_path)
+    (tmp_path / "good.py").write_text(
+        "import os, sys; print(sys.argv[1:], os.environ['DETECTRON2_DATASETS'])"
+    )
+    (tmp_path / "bad.py").write_text("import sys; print('half way'); sys.exit(3)")
+    return tmp_path
+
+
+def test_output_goes_to_screen_and_log(make_demo, scripts, tmp_path, capfdbinary):
+    demo = make_demo.Demo(tmp_path / "out")
+    demo.run("first", "good.py", "--word", "x y")
+    sys.stdout.flush()
+    expected = f"['--word', 'x y'] {tmp_path / 'out' / 'datasets'}\n"
+    assert (tmp_path / "out" / "logs" / "first.log").read_text() == expected
+    assert expected.encode() in capfdbinary.readouterr().out
+
+
+def test_a_failing_step_is_named_with_its_exit_code_and_log(make_demo, scripts, tmp_path):
+    demo = make_demo.Demo(tmp_path / "out")
+    with pytest.raises(
+        make_demo.StepFailed, match=r"bad\.py ended with exit code 3; .*second\.log"
+    ):
+        demo.run("second", "bad.py")
+    assert (tmp_path / "out" / "logs" / "second.log").read_text() == "half way\n"
+
+
+def test_a_failure_ends_the_program_with_its_message(make_demo, scripts, tmp_path, monkeypatch):
+    monkeypatch.setattr(make_demo.Demo, "make_data", lambda self: None)
+    with pytest.raises(SystemExit, match=r"make_demo failed: train_net\.py ended with exit code 2"):
+        make_demo.main(["--output", str(tmp_path / "out")])
+
+
+def test_steps_are_numbered_and_timed(make_demo, tmp_path, capsys):
+    demo = make_demo.Demo(tmp_path)
+    with demo.step("One"):
+        pass
+    with demo.step("Two"):
+        pass
+    lines = capsys.readouterr().out.split("\n")
+    assert [line for line in lines if line] == [
+        "=== [1/6] One", "=== [1/6] One: 0 s", "=== [2/6] Two", "=== [2/6] Two: 0 s"
+    ]  # fmt: skip
+
+
+def test_ap_table(make_demo):
+    values = {metric: 0.5 for metric in make_demo.METRICS}
+    table = make_demo.ap_table({"a": values, "b": {**values, "AP75": 0.1234}}).splitlines()
+    assert [line.split() for line in table] == [
+        ["a", "b"],
+        ["AP", "50.0", "50.0"],
+        ["AP50", "50.0", "50.0"],
+        ["AP75", "50.0", "12.3"],
+        ["AR1", "50.0", "50.0"],
+        ["AR10", "50.0", "50.0"],
+    ]
+    assert len({len(line) for line in table}) == 1
+
+
+def test_options_reach_train_net(make_demo, tmp_path):
+    demo = make_demo.Demo(tmp_path, ["SOLVER.MAX_ITER", "3"])
+    words = demo._train_net_words("train", make_demo.TRAINING)
+    assert words[:4] == [
+        "--config-file",
+        str(make_demo.CONFIG),
+        "OUTPUT_DIR",
+        str(tmp_path / "train"),
+    ]
+    assert words[words.index("SOLVER.MAX_ITER") + 1] == "60"
+    assert words[-2:] == ["SOLVER.MAX_ITER", "3"]  # the last word counts
+
+
+def test_data_are_made_once(make_demo, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        make_demo, "generate_split", lambda spec, root, split, overwrite: made.append(split)
+    )
+    spec = make_demo.SynthVISSpec(train_videos=1, val_videos=1, width=32, height=32, length=1)
+    make_demo._make_split(spec, tmp_path, "val")
+    assert made == ["val"]
+    monkeypatch.setattr(make_demo, "read_spec", lambda root, split: spec.describe_split(split))
+    assert make_demo._make_split(spec, tmp_path, "val") == tmp_path / "synthvis" / "val.json"
+    assert made == ["val"]
