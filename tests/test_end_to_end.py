@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from detectron2.engine import DefaultTrainer
 from detectron2.modeling import build_model
 
 from rcf_vis import OnlinePredictor
@@ -58,6 +57,13 @@ def test_overfits_one_clip(cfg):
     assert results["segm"]["AP-ball"] > 90.0 and results["segm"]["AP-box"] > 90.0
 
 
+def test_number_of_classes_must_be_that_of_the_data(cfg):
+    cfg.MODEL.RCF.NUM_CLASSES = 5
+    for build in (Trainer.build_train_loader, lambda cfg: Trainer.build_test_loader(cfg, NAME)):
+        with pytest.raises(ValueError, match=rf"'{NAME}' has 2 classes .ball, box., .* is 5"):
+            build(cfg)
+
+
 def test_stream_is_batch(cfg, clips, tmp_path):
     """Frames from a reader, one by one, against the data set's loader: the same bits."""
     content, frames = clips
@@ -67,7 +73,7 @@ def test_stream_is_batch(cfg, clips, tmp_path):
     RCFCheckpointer(model, str(tmp_path)).save("weights")
     cfg.MODEL.WEIGHTS = str(tmp_path / "weights.pth")
 
-    DefaultTrainer.test.__func__(Trainer, cfg, model)
+    Trainer.test(cfg, model)
     results_file = tmp_path / "output" / "inference" / NAME / "results.json"
     batch = json.loads(results_file.read_text())
 

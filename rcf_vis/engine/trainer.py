@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import torch
 from detectron2.config import CfgNode
+from detectron2.data import MetadataCatalog
 from detectron2.engine import AMPTrainer, DefaultTrainer, SimpleTrainer
 from detectron2.engine.defaults import create_ddp_model
 from detectron2.engine.train_loop import TrainerBase
@@ -80,11 +81,15 @@ class Trainer(DefaultTrainer):
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> DataLoader:
-        return build_train_loader(cfg)
+        loader = build_train_loader(cfg)
+        _check_classes(cfg, cfg.DATASETS.TRAIN[0])
+        return loader
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> DataLoader:
-        return build_test_loader(cfg, dataset_name)
+        loader = build_test_loader(cfg, dataset_name)
+        _check_classes(cfg, dataset_name)
+        return loader
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> YTVISEvaluator:
@@ -119,6 +124,15 @@ class Trainer(DefaultTrainer):
         with _firing_at(model, thresh):
             results[name] = super().test(second, model, evaluators)
         return results
+
+
+def _check_classes(cfg: CfgNode, dataset_name: str) -> None:
+    classes = MetadataCatalog.get(dataset_name).thing_classes
+    if len(classes) != cfg.MODEL.RCF.NUM_CLASSES:
+        raise ValueError(
+            f"data set '{dataset_name}' has {len(classes)} classes ({', '.join(classes)}), but "
+            f"MODEL.RCF.NUM_CLASSES is {cfg.MODEL.RCF.NUM_CLASSES}"
+        )
 
 
 @contextmanager

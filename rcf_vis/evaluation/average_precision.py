@@ -136,7 +136,7 @@ def _curves(matches: Sequence[VideoMatches]) -> tuple[np.ndarray, np.ndarray]:
 def _precision_at_recalls(true: np.ndarray, false: np.ndarray, num_truths: int) -> np.ndarray:
     """Best precision at each of RECALLS or beyond; 0 where the recall is not reached; (R,)."""
     hits, misses = np.cumsum(true), np.cumsum(false)
-    precision = hits / (hits + misses + np.spacing(1))
+    precision = hits / np.maximum(hits + misses, 1)
     best_beyond = np.maximum.accumulate(precision[::-1])[::-1]
     first = np.searchsorted(hits / num_truths, RECALLS, side="left")
     return np.append(best_beyond, 0.0)[first]

@@ -93,21 +93,17 @@ def read_ground_truth(source: str | os.PathLike | Mapping[str, Any]) -> GroundTr
     Raises:
         FileNotFoundError, DatasetError: as :func:`rcf_vis.evaluation.evaluate_ytvis` says.
     """
-    is_path = isinstance(source, (str, os.PathLike))
-    name = os.fspath(source) if is_path else "ground truth"
-    content = read_json(source) if is_path else source
-    if not isinstance(content, Mapping):
-        raise DatasetError(f"{name}: expected a dict with 'videos', 'categories', 'annotations'")
-    if content.get("annotations") is None:
+    name, content = _name_and_content(source, "ground truth")
+    if isinstance(content, Mapping) and content.get("annotations") is None:
         raise DatasetError(f"{name}: has no 'annotations' (missing or null): there is no AP")
-    categories = _by_id(_list(content, "categories", name), f"{name}: categories")
+    items = _values(content, ("videos", "categories", "annotations"), name)
+    videos, categories, annotations = (_list(item, name) for item in items)
+    categories = _by_id(categories, f"{name}: categories")
     names = {key: str(category.get("name", key)) for key, category in sorted(categories.items())}
     if len(set(names.values())) != len(names):
         raise DatasetError(f"{name}: two 'categories' have the same name: {list(names.values())}")
-    annotations = _list(content, "annotations", name)
-    videos = _read_videos(_list(content, "videos", name), name)
-    truths = _read_truths(annotations, videos, names, name)
-    return GroundTruth(name, videos, names, truths)
+    videos = _read_videos(videos, name)
+    return GroundTruth(name, videos, names, _read_truths(annotations, videos, names, name))
 
 
 def read_results(
@@ -118,13 +114,9 @@ def read_results(
     Raises:
         FileNotFoundError, ValueError: as :func:`rcf_vis.evaluation.evaluate_ytvis` says.
     """
-    is_path = isinstance(source, (str, os.PathLike))
-    name = os.fspath(source) if is_path else "results"
-    entries = read_json(source) if is_path else source
-    if not isinstance(entries, (list, tuple)):
-        raise ValueError(f"{name}: {type(entries).__name__} found, expected a list of results")
+    name, entries = _name_and_content(source, "results")
     results: dict[tuple[int, int], list[Result]] = defaultdict(list)
-    for index, entry in enumerate(entries):
+    for index, entry in enumerate(_list(entries, name)):
         where = f"{name}[{index}]"
         video_id, category_id, score, segmentations = _values(
             entry, ("video_id", "category_id", "score", "segmentations"), where
@@ -140,6 +132,12 @@ def read_results(
     return results
 
 
+def _name_and_content(source: Any, name: str) -> tuple[str, Any]:
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source), read_json(source)
+    return name, source
+
+
 def _values(item: Any, keys: tuple[str, ...], where: str) -> list[Any]:
     if not isinstance(item, Mapping):
         raise DatasetError(f"{where}: {type(item).__name__} found, expected a dict with {keys}")
@@ -149,11 +147,10 @@ def _values(item: Any, keys: tuple[str, ...], where: str) -> list[Any]:
     return [item[key] for key in keys]
 
 
-def _list(content: Mapping[str, Any], key: str, name: str) -> list:
-    (items,) = _values(content, (key,), name)
+def _list(items: Any, where: str) -> list | tuple:
     if not isinstance(items, (list, tuple)):
-        raise DatasetError(f"{name}: '{key}' is a {type(items).__name__}, expected a list")
-    return list(items)
+        raise DatasetError(f"{where}: {type(items).__name__} found, expected a list")
+    return items
 
 
 def _by_id(items: list, where: str) -> dict[int, Mapping[str, Any]]:
@@ -222,11 +219,11 @@ def _mean_of_nonzero(areas: Any, where: str) -> float:
 
 def _read_track(segmentations: Any, video: _Video, where: str) -> TrackMasks:
     """Masks with pycocotools-ready ``counts``; None for null and whatever else is empty."""
-    if not isinstance(segmentations, (list, tuple)) or len(segmentations) != video.length:
-        found = len(segmentations) if isinstance(segmentations, (list, tuple)) else "no list of"
+    segmentations = _list(segmentations, f"{where}: 'segmentations'")
+    if len(segmentations) != video.length:
         raise DatasetError(
-            f"{where}: {found} 'segmentations', expected {video.length}: a mask or null for each "
-            "frame of the video"
+            f"{where}: {len(segmentations)} 'segmentations' for a video of {video.length} frames; "
+            "expected a mask or null for each"
         )
     masks: list[dict | None] = []
     for frame, mask in enumerate(segmentations):

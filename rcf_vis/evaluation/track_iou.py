@@ -160,10 +160,15 @@ def _flatten(
 def _covered_pixels(masks: Sequence[dict], areas: np.ndarray) -> np.ndarray:
     """Sum of all runs of each mask, background included, modulo 2^32; (M,) int64.
 
-    pycocotools would never return from comparing two masks that differ in it. A run of length 0 put before the first makes pycocotools count the background. As it writes
+    pycocotools would never return from comparing two masks that differ in it.
+
+    A run of length 0 put before the first makes pycocotools count the background. As it writes
     each run from the fourth on as a difference to the run before the last, the old third run is
     then taken for a difference to the first: all background runs but the first come out longer by
     the first run, which is taken off again.
+
+    Args:
+        areas: of the masks, in pixels; (M,) int64.
     """
     counts = [
         m["counts"] if isinstance(m["counts"], bytes) else m["counts"].encode() for m in masks

@@ -1,5 +1,6 @@
 import copy
 import json
+from collections import Counter
 
 import numpy as np
 import pycocotools.mask as mask_util
@@ -21,29 +22,29 @@ def assert_equal_figures(found, expected):
     assert found["per_category"] == pytest.approx(expected["per_category"], abs=1e-9)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(30))
 def test_random_cases_equal_the_reference(seed):
     gt, results = random_case(seed)
     assert_equal_figures(evaluate_ytvis(gt, results), reference_evaluate(gt, results))
 
 
-@pytest.mark.parametrize("seed", range(100, 112))
+@pytest.mark.parametrize("seed", range(100, 107))
 def test_sizes_equal_the_reference(seed):
     gt, results = random_case(seed, sides=(60, 128, 200, 256), size=(280, 290), length=2)
     assert_equal_figures(evaluate_ytvis(gt, results), reference_evaluate(gt, results))
 
 
 def test_random_cases_reach_every_figure():
-    figures = [evaluate_ytvis(*random_case(seed)) for seed in range(40)]
+    figures = [evaluate_ytvis(*random_case(seed)) for seed in range(15)]
     for name in ("AP", "AP75", "AR1", "AR10", "AR100"):
-        assert len({round(f[name], 6) for f in figures if 0 < f[name] < 1}) > 10, name
+        assert len({round(f[name], 6) for f in figures if 0 < f[name] < 1}) > 3, name
 
 
-@pytest.mark.parametrize("seed", range(200, 203))
+@pytest.mark.parametrize("seed", range(200, 202))
 def test_more_than_100_results_a_video(seed):
-    gt, results = random_case(seed, size=(10, 12), num_results=400, length=2)
-    per_group = np.unique([(r["video_id"], r["category_id"]) for r in results], axis=0)
-    assert len(results) > 100 * len(per_group) / 2
+    gt, results = random_case(seed, size=(10, 12), num_results=(150, 300), length=2)
+    per_group = Counter((r["video_id"], r["category_id"]) for r in results)
+    assert max(per_group.values()) > 100
     assert_equal_figures(evaluate_ytvis(gt, results), reference_evaluate(gt, results))
 
 

@@ -32,16 +32,17 @@ def video(video_id=1, length=3, size=(20, 30)):
 
 
 def truth(annotation_id, segmentations, video_id=1, category_id=1, **more):
-    areas = [None if s is None else int(mask_util.area(s)) for s in segmentations]
-    return {
+    annotation = {
         "id": annotation_id,
         "video_id": video_id,
         "category_id": category_id,
         "iscrowd": 0,
         "segmentations": segmentations,
-        "areas": areas,
         **more,
     }
+    if "areas" not in more:
+        annotation["areas"] = [None if s is None else int(mask_util.area(s)) for s in segmentations]
+    return annotation
 
 
 def result(segmentations, score=0.9, video_id=1, category_id=1):
@@ -61,12 +62,12 @@ def ground_truth(annotations, videos=None, categories=None):
     }
 
 
-def random_case(seed, sides=(3, 6, 9), size=(20, 24), num_results=8, length=4):
+def random_case(seed, sides=(3, 6, 9), size=(20, 24), num_results=(0, 8), length=4):
     """Tracks with gaps, empty masks and crowds; results with shifts, gaps, ties and wrong classes.
 
     Args:
         sides: of the squares that objects are about, in pixels.
-        num_results: at most so many a video.
+        num_results: least and most of them a video.
     """
     rng = np.random.default_rng(seed)
     videos, annotations, results = [], [], []
@@ -87,7 +88,7 @@ def random_case(seed, sides=(3, 6, 9), size=(20, 24), num_results=8, length=4):
             annotations.append(
                 truth(number, segmentations, video_id, label, iscrowd=crowd, areas=areas)
             )
-        for _ in range(rng.integers(0, num_results + 1)):
+        for _ in range(rng.integers(*num_results, endpoint=True)):
             if tracks and rng.random() < 0.8:
                 index = rng.integers(len(tracks))
                 masks, label = _disturb(rng, tracks[index]), labels[index]

@@ -95,7 +95,7 @@ def _outcomes(gt, results, category, area, max_results, threshold):
             elif found is not None and truths[found]["id"] != 0:
                 outcome = "true"
             else:
-                outcome = "false" if _in_range(_mean(_areas(result)), area) else "ignored"
+                outcome = "false" if _in_range(_mean(_once(_areas, result)), area) else "ignored"
             scored.append((result["score"], outcome))
     scored.sort(key=lambda pair: -pair[0])
     return [outcome for _, outcome in scored], num_truths
@@ -108,7 +108,7 @@ def _find(result, truths, ignored, taken, threshold, video):
         for index, truth in enumerate(truths):
             if ignored[index] != wanted or (index in taken and not truth["iscrowd"]):
                 continue
-            iou = _iou(result, truth, video)
+            iou = _once(_iou, result, truth, video=video)
             if iou >= best_iou:  # of equal ones the last
                 best, best_iou = index, iou
         if best is not None:
@@ -116,19 +116,23 @@ def _find(result, truths, ignored, taken, threshold, video):
     return None
 
 
-_CACHE = {}
+_KEPT = {}
+
+
+def _once(function, *tracks, **more):
+    """Remember a slow value by the identity of the tracks' lists (which are kept alive)."""
+    key = (function, *(id(track["segmentations"]) for track in tracks))
+    if key not in _KEPT:
+        lists = [track["segmentations"] for track in tracks]
+        _KEPT[key] = (function(*tracks, **more), lists)
+    return _KEPT[key][0]
 
 
 def _iou(result, truth, video):
     """Both tracks as (T, H, W) arrays; a frame without a mask is one without a pixel."""
-    key = (id(result["segmentations"]), id(truth["segmentations"]))
-    if key not in _CACHE:
-        one, other = _dense(result, video), _dense(truth, video)
-        union = (one | other).sum()
-        value = (one & other).sum() / union if union else 0.0
-        # The lists are kept, so that no other list gets their id.
-        _CACHE[key] = (value, result["segmentations"], truth["segmentations"])
-    return _CACHE[key][0]
+    one, other = _once(_dense, result, video=video), _once(_dense, truth, video=video)
+    union = (one | other).sum()
+    return (one & other).sum() / union if union else 0.0
 
 
 def _dense(track, video):

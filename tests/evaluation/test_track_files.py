@@ -1,0 +1,108 @@
+import json
+import re
+
+import pytest
+
+from rcf_vis.data import DatasetError
+from rcf_vis.evaluation import evaluate_ytvis
+
+from .ytvis_cases import box, ground_truth, result, truth, video
+
+MASK = box(2, 2, 8, 8)
+CUT_OFF = {"size": [20, 30], "counts": MASK["counts"] + "o"}
+
+
+def good():
+    return ground_truth([truth(5, [MASK] * 3)]), [result([MASK] * 3)]
+
+
+BAD_RESULTS = {
+    "unknown video": (lambda r: r.update(video_id=8), r"results\[0\] \(video 8\).*ground truth"),
+    "unknown category": (lambda r: r.update(category_id=2), r"category_id 2 .*\[1, 3, 7\]"),
+    "missing key": (lambda r: r.pop("score"), r"results\[0\]: key 'score'"),
+    "score nan": (lambda r: r.update(score=float("nan")), r"\(video 1\): score nan"),
+    "score null": (lambda r: r.update(score=None), r"\(video 1\): score None"),
+    "number of frames": (
+        lambda r: r.update(segmentations=[MASK] * 2),
+        r"\(video 1\): 2 'segmentations' for a video of 3",
+    ),
+    "size of a mask": (
+        lambda r: r["segmentations"].__setitem__(1, box(0, 0, 2, 2, size=(30, 20))),
+        r"\(video 1\): segmentations\[1\]: mask size \[30, 20\], expected .*\[20, 30\]",
+    ),
+    "no mask": (lambda r: r["segmentations"].__setitem__(2, "x"), r"segmentations\[2\]"),
+    "no counts": (lambda r: r["segmentations"].__setitem__(2, {"size": [20, 30]}), "counts"),
+    "cut off": (
+        lambda r: r["segmentations"].__setitem__(0, CUT_OFF),
+        r"segmentations\[0\].*cut off",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_RESULTS)
+def test_bad_results(case):
+    spoil, message = BAD_RESULTS[case]
+    gt, results = good()
+    spoil(results[0])
+    with pytest.raises(ValueError, match=message):
+        evaluate_ytvis(gt, results)
+
+
+BAD_TRUTHS = {
+    "annotations missing": (lambda g: g.pop("annotations"), "no 'annotations'"),
+    "annotations null": (lambda g: g.update(annotations=None), "no 'annotations'"),
+    "categories missing": (lambda g: g.pop("categories"), "key 'categories'"),
+    "videos no list": (lambda g: g.update(videos={}), "dict found, expected a list"),
+    "unknown category": (
+        lambda g: g["annotations"][0].update(category_id=4),
+        r"annotation 5 \(video 1\): category_id 4",
+    ),
+    "id twice": (lambda g: g["annotations"].append(g["annotations"][0]), r"annotations\[1\]: id 5"),
+    "name twice": (lambda g: g["categories"].append({"id": 9, "name": "cat"}), "same name"),
+    "video without size": (lambda g: g["videos"][0].pop("height"), "video 1: key 'height'"),
+    "number of frames": (lambda g: g["videos"][0].update(length=4), "3 'segmentations'.* 4 frames"),
+    "areas": (lambda g: g["annotations"][0].update(areas=["a"]), r"annotation 5 .*'areas'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TRUTHS)
+def test_bad_ground_truth(case):
+    spoil, message = BAD_TRUTHS[case]
+    gt, results = good()
+    gt["categories"] = list(gt["categories"])
+    spoil(gt)
+    with pytest.raises(DatasetError, match=message):
+        evaluate_ytvis(gt, results)
+
+
+def test_files_are_named(tmp_path):
+    gt, results = good()
+    gt_path, results_path = tmp_path / "gt.json", tmp_path / "results.json"
+    gt_path.write_text(json.dumps(gt))
+    with pytest.raises(FileNotFoundError, match=re.escape(str(results_path))):
+        evaluate_ytvis(gt_path, results_path)
+    results_path.write_text(json.dumps(results)[:-20])
+    with pytest.raises(DatasetError, match=re.escape(str(results_path)) + ".*not a complete json"):
+        evaluate_ytvis(gt_path, results_path)
+    results_path.write_text(json.dumps({"results": results}))
+    with pytest.raises(ValueError, match=re.escape(str(results_path)) + ".*expected a list"):
+        evaluate_ytvis(gt_path, results_path)
+    results_path.write_text(json.dumps([*results, dict(results[0], video_id=3)]))
+    with pytest.raises(ValueError, match=re.escape(f"{results_path}[1] (video 3)")):
+        evaluate_ytvis(gt_path, results_path)
+
+
+def test_annotations_of_videos_that_are_not_there_are_left_out(caplog):
+    gt, results = good()
+    gt["annotations"].append(truth(6, [MASK] * 3, video_id=77))
+    assert evaluate_ytvis(gt, results)["AP"] == 1
+    assert "annotation 6 (video 77)" in caplog.text
+
+
+def test_length_is_that_of_file_names_where_it_is_missing():
+    gt, results = good()
+    gt["videos"] = [{key: value for key, value in video().items() if key != "length"}]
+    assert evaluate_ytvis(gt, results)["AP"] == 1
+    gt["videos"][0]["file_names"].append("one more")
+    with pytest.raises(DatasetError, match="4 frames"):
+        evaluate_ytvis(gt, results)
