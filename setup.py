@@ -9,7 +9,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=["rcf_vis", "rcf_vis.*"]),
-    package_data={"rcf_vis": ["py.typed"]},
+    package_data={"rcf_vis": ["py.typed", "weights/*.pth"]},
     install_requires=[
         "av",
         "fvcore>=0.1.5",

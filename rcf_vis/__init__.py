@@ -1,10 +1,10 @@
 """Online video instance segmentation by Robust Context Fusion (RCF), a Detectron2 project.
 
-Importing this package registers the meta-architecture ``"RCF"`` and the video data sets; nothing
-is read from disk until one of them is used.
+Importing this package registers the meta-architecture ``"RCF"``, the video data sets and the prefix
+``rcf_vis://`` of the weights that come with it; nothing is read until one of them is used.
 """
 
-from . import data, modeling  # noqa: F401  (imported for what they register)
+from . import data, model_zoo, modeling  # noqa: F401  (imported for what they register)
 from .config import add_rcf_config
 from .inference import OnlinePredictor
 

@@ -1,21 +1,14 @@
 """The command line of datasets/prepare_synthvis.py."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 from rcf_vis.data.synthvis import read_spec
-
-_SCRIPT = Path(__file__).resolve().parents[3] / "datasets" / "prepare_synthvis.py"
+from tests.scripts import load_script
 
 
 @pytest.fixture(scope="module")
 def prepare():
-    spec = importlib.util.spec_from_file_location("prepare_synthvis", _SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("datasets/prepare_synthvis.py")
 
 
 def _args(root, *more):
