@@ -10,6 +10,7 @@ are read, tracked, drawn and written one at a time, so the length of the video d
 
 import argparse
 import json
+import logging
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 
+import torch
 from detectron2.config import CfgNode, get_cfg
 from detectron2.data import DatasetCatalog, Metadata, MetadataCatalog
 from detectron2.utils.logger import setup_logger
@@ -29,6 +31,7 @@ from rcf_vis.inference.video_io import FrameSource, open_frames
 from rcf_vis.inference.video_writer import open_writer
 from rcf_vis.visualization import TrackVisualizer
 
+logger = logging.getLogger("rcf_vis.demo")
 IMAGE_FRAME_RATE = Fraction(6)  # of images, which have none of their own: that of YouTube-VIS
 
 
@@ -43,7 +46,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", help="a video (.mp4), or a folder for images (no suffix)")
     parser.add_argument(
         "--confidence-threshold",
-        type=_probability,
+        type=probability,
         metavar="P",
         help="draw what reaches this score; default: MODEL.RCF.TEST.SCORE_THRESH of the config",
     )
@@ -51,7 +54,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--video-id", type=int, default=1, help="video_id in --save-json")
     parser.add_argument(
         "--frame-rate",
-        type=_frame_rate,
+        type=frame_rate,
         metavar="R",
         help="of the output, e.g. 12.5 or 30000/1001; default: the video's own, 6 for images",
     )
@@ -73,6 +76,9 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
     cfg.merge_from_list(args.more_opts + args.opts)
     if args.confidence_threshold is not None:
         cfg.MODEL.RCF.TEST.SCORE_THRESH = args.confidence_threshold
+    if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
+        logger.warning("MODEL.DEVICE is %s, but there is no GPU: using the CPU", cfg.MODEL.DEVICE)
+        cfg.MODEL.DEVICE = "cpu"
     cfg.freeze()
     register_datasets_from_cfg(cfg)
     return cfg
@@ -157,14 +163,14 @@ def main(argv: list[str] | None = None) -> None:
         print(f"Wrote {path}")
 
 
-def _probability(text: str) -> float:
+def probability(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"expected a number in [0, 1], got {text}")
     return value
 
 
-def _frame_rate(text: str) -> Fraction:
+def frame_rate(text: str) -> Fraction:
     value = Fraction(text)
     if value <= 0:
         raise argparse.ArgumentTypeError(f"expected a positive number, got {text}")

@@ -1,6 +1,5 @@
 """demo.py from the command line's words to the files it leaves."""
 
-import importlib.util
 import json
 import os
 import re
@@ -18,6 +17,7 @@ from rcf_vis.evaluation import evaluate_ytvis
 from rcf_vis.inference.video_io import open_frames
 from rcf_vis.inference.video_writer import VideoWriter
 from rcf_vis.visualization import track_color
+from tests.scripts import load_script
 
 HEIGHT, WIDTH, LENGTH = 48, 80, 5
 CATEGORIES = [{"id": i, "name": name} for i, name in [(2, "disc"), (5, "star"), (9, "cross")]]
@@ -25,11 +25,7 @@ CATEGORIES = [{"id": i, "name": name} for i, name in [(2, "disc"), (5, "star"), 
 
 @pytest.fixture(scope="module")
 def demo():
-    path = Path(__file__).parents[1] / "demo.py"
-    spec = importlib.util.spec_from_file_location("rcf_demo", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("demo.py")
 
 
 @pytest.fixture
@@ -155,6 +151,14 @@ def test_what_the_fake_predicts_is_drawn_and_saved(demo, config, video, tmp_path
     assert index == LENGTH - 1
 
 
+def test_without_a_gpu_the_cpu_is_used(demo, config, video, tmp_path, fake, monkeypatch):
+    command = ["--config-file", config, "--input", video, "--save-json", str(tmp_path / "o.json")]
+    for there, expected in [(False, "cpu"), (True, "cuda")]:
+        monkeypatch.setattr(demo.torch.cuda, "is_available", lambda there=there: there)
+        demo.main([*command, "MODEL.DEVICE", "cuda"])
+        assert fake.cfg.MODEL.DEVICE == expected
+
+
 @pytest.mark.parametrize("opts", [["--opts"], []])
 def test_options_of_the_config(demo, config, video, tmp_path, fake, opts):
     demo.main(["--config-file", config, "--input", video, "--save-json", str(tmp_path / "o.json")]
@@ -241,7 +245,7 @@ def test_bad_input(demo, config, video, tmp_path, fake):
             "--config-file 'no.yaml': no such file",
         ),
         (["--output", "o.mp4", "--frame-rate", "-3"], "expected a positive number"),
-        (["--output", "o.mp4", "--frame-rate", "x"], "invalid _frame_rate value"),
+        (["--output", "o.mp4", "--frame-rate", "x"], "invalid frame_rate value"),
     ],
 )
 def test_bad_words(demo, config, video, capsys, words, message):
@@ -253,9 +257,9 @@ def test_bad_words(demo, config, video, capsys, words, message):
 
 @pytest.mark.skipif("RCF_REAL_CLIPS" not in os.environ, reason="RCF_REAL_CLIPS is not set")
 def test_real_clips(demo, config, tmp_path):
-    folders = sorted(Path(os.environ["RCF_REAL_CLIPS"]).glob("*/JPEGImages/*"))
-    assert folders
-    for folder in folders:
+    sets = sorted(Path(os.environ["RCF_REAL_CLIPS"]).glob("*/JPEGImages"))
+    assert sets
+    for folder in (min(folder.iterdir()) for folder in sets):
         out, results = tmp_path / f"{folder.name}.mp4", tmp_path / f"{folder.name}.json"
         demo.main(["--config-file", config, "--input", str(folder), "--output", str(out)]
                   + ["--save-json", str(results), "--confidence-threshold", "0.2"])  # fmt: skip

@@ -1,20 +1,15 @@
 """The parts of tools/make_demo.py; as a whole it is run by ``make demo``."""
 
-import importlib.util
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.scripts import load_script
 
 
 @pytest.fixture(scope="module")
 def make_demo():
-    spec = importlib.util.spec_from_file_location("rcf_make_demo", ROOT / "tools" / "make_demo.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("tools/make_demo.py")
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ class TrackMasks:
         areas = np.zeros(len(self.masks), dtype=np.int64)
         present = [frame for frame, mask in enumerate(self.masks) if mask is not None]
         if present:
-            areas[present] = mask_util.area([self.masks[frame] for frame in present])
+            areas[present] = _areas([self.masks[frame] for frame in present])
         return areas
 
     @property
@@ -157,6 +157,12 @@ def _flatten(
     return position, widened, areas
 
 
+def _areas(masks: Sequence[dict]) -> np.ndarray:
+    """Pixels of each mask, (M,) int64; in parts, as pycocotools fails on more than 255 at once."""
+    parts = [mask_util.area(masks[start : start + 255]) for start in range(0, len(masks), 255)]
+    return np.concatenate(parts).astype(np.int64)
+
+
 def _covered_pixels(masks: Sequence[dict], areas: np.ndarray) -> np.ndarray:
     """Sum of all runs of each mask, background included, modulo 2^32; (M,) int64.
 
@@ -174,7 +180,7 @@ def _covered_pixels(masks: Sequence[dict], areas: np.ndarray) -> np.ndarray:
         m["counts"] if isinstance(m["counts"], bytes) else m["counts"].encode() for m in masks
     ]
     shifted = [{"size": m["size"], "counts": b"0" + c} for m, c in zip(masks, counts, strict=True)]
-    background = mask_util.area(shifted).astype(np.int64)
+    background = _areas(shifted)
     num_runs = np.array([len(text.translate(None, _CONTINUED)) for text in counts])
     first_run = np.array([_first_run(text) for text in counts])
     return (areas + background - first_run * ((num_runs - 1) // 2)) % 2**32

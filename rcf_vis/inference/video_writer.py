@@ -117,9 +117,11 @@ class VideoWriter(_FrameWriter):
         os.replace(self._temporary, self.path)
 
     def _clean_up(self) -> None:
-        if self._container is not None:
-            self._container.close()
-        self._temporary.unlink(missing_ok=True)
+        try:
+            if self._container is not None:
+                self._container.close()
+        finally:
+            self._temporary.unlink(missing_ok=True)
 
 
 class ImageFolderWriter(_FrameWriter):

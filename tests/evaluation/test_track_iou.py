@@ -63,6 +63,13 @@ def test_areas_and_their_mean():
     assert TrackMasks([None], "").mean_area == 0.0
 
 
+def test_more_masks_than_pycocotools_takes_at_once():
+    one = TrackMasks([box(0, 0, 2, 3)] * 300, "one")
+    part = TrackMasks([None] * 20 + [box(0, 0, 2, 3)] * 280, "part")
+    assert one.areas.tolist() == [6] * 300
+    assert track_ious([one] * 90, [part], 0.5).tolist() == [[280 / 300]] * 90
+
+
 @pytest.mark.parametrize("runs", [[100, 200, 299], [100, 200, 301], [0, 300], [10, 300, 20, 269]])
 def test_runs_that_do_not_cover_the_mask(runs):
     broken = mask_util.frPyObjects({"size": [20, 30], "counts": runs}, 20, 30)

@@ -1,5 +1,6 @@
 """Frames in: video files, folders, globs; order, size, rotation, memory and bad input."""
 
+import itertools
 import logging
 import os
 import struct
@@ -209,6 +210,6 @@ def test_real_videos():
     assert paths
     for path in paths:
         frames = open_frames(path)
-        count = sum(frame.shape == (frames.height, frames.width, 3) for frame in frames)
-        assert count == pytest.approx(frames.num_frames, abs=1), path
-        assert 5 <= frames.frame_rate <= 60, path
+        assert 5 <= frames.frame_rate <= 60 and frames.num_frames > 30, path
+        shapes = [frame.shape for frame in itertools.islice(frames, 30)]
+        assert shapes == [(frames.height, frames.width, 3)] * 30, path

@@ -43,6 +43,18 @@ def test_codec_and_pixel_format(tmp_path):
         assert codec.name == ("h264" if "libx264" in av.codecs_available else "mpeg4")
 
 
+def test_without_x264_the_codec_is_mpeg4(tmp_path, monkeypatch):
+    monkeypatch.setattr(av, "codecs_available", av.codecs_available - {"libx264"})
+    with VideoWriter(tmp_path / "out.mp4", frame_rate=Fraction(30000, 1001)) as writer:
+        for value in (0, 100, 200):
+            writer.write(grey(value))
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].codec_context.name == "mpeg4"
+    frames = open_frames(tmp_path / "out.mp4")
+    assert frames.frame_rate == Fraction(30000, 1001)
+    assert [frame.mean() for frame in frames] == pytest.approx([0, 100, 200], abs=4)
+
+
 @pytest.mark.parametrize("height, width, padded", [(31, 47, (32, 48)), (32, 47, (32, 48))])
 def test_odd_sizes_are_padded_at_right_and_bottom(tmp_path, height, width, padded):
     frame = grey(0, height, width)
