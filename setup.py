@@ -11,7 +11,7 @@ setup(
     packages=find_packages(include=["rcf_vis", "rcf_vis.*"]),
     package_data={"rcf_vis": ["py.typed", "weights/*.pth"]},
     install_requires=[
-        "av",
+        "av>=14",
         "fvcore>=0.1.5",
         "hydra-core>=1.1",
         "iopath>=0.1.7",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Take the weights out of a training checkpoint, without optimizer, schedule and iteration.
 
-    python tools/publish_model.py output/rcf_tiny/model_final.pth rcf_vis/weights/rcf_tiny.pth
+python tools/publish_model.py output/rcf_tiny/model_final.pth rcf_vis/weights/rcf_tiny.pth
 """
 
 import argparse
