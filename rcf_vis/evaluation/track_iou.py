@@ -12,7 +12,6 @@ import pycocotools.mask as mask_util
 __all__ = ["TrackMasks", "track_ious"]
 
 _BOX_PAIRS = 50_000  # how many boxes pycocotools may compare in one call: these cost little
-_CONTINUED = bytes(range(48 + 32, 48 + 64))  # characters after which a run length goes on
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,31 +167,34 @@ def _covered_pixels(masks: Sequence[dict], areas: np.ndarray) -> np.ndarray:
 
     pycocotools would never return from comparing two masks that differ in it.
 
-    A run of length 0 put before the first makes pycocotools count the background. As it writes
-    each run from the fourth on as a difference to the run before the last, the old third run is
-    then taken for a difference to the first: all background runs but the first come out longer by
-    the first run, which is taken off again.
-
     Args:
         areas: of the masks, in pixels; (M,) int64.
     """
-    counts = [
-        m["counts"] if isinstance(m["counts"], bytes) else m["counts"].encode() for m in masks
-    ]
-    shifted = [{"size": m["size"], "counts": b"0" + c} for m, c in zip(masks, counts, strict=True)]
-    background = _areas(shifted)
-    num_runs = np.array([len(text.translate(None, _CONTINUED)) for text in counts])
-    first_run = np.array([_first_run(text) for text in counts])
-    return (areas + background - first_run * ((num_runs - 1) // 2)) % 2**32
+    first_runs, swapped = [], []
+    for mask in masks:
+        counts = mask["counts"]
+        if isinstance(counts, str):
+            counts = counts.encode()
+        length, end = _first_run(counts)
+        first_runs.append(length)
+        # A run of 0 behind the first makes the background of the rest count as foreground. The
+        # third run stays what it is, though it now stands where differences to the run before the
+        # last stand (that is the 0), and so do those after it, which are such differences already.
+        swapped.append({"size": mask["size"], "counts": counts[:end] + b"0" + counts[end:]})
+    return (areas + first_runs + _areas(swapped)) % 2**32
 
 
-def _first_run(counts: bytes) -> int:
-    """First number of a run-length string: groups of five bits, lowest first; 32 = goes on."""
+def _first_run(counts: bytes) -> tuple[int, int]:
+    """First number of a run-length string, and where it ends.
+
+    A number is written in groups of five bits, lowest first; 32 = another follows, and bit 16 of
+    the last is the sign.
+    """
     value = shift = 0
-    for character in counts:
+    for end, character in enumerate(counts, start=1):
         group = character - 48
         value |= (group & 31) << shift
         shift += 5
         if not group & 32:
-            return value - (1 << shift) if group & 16 else value
-    return value
+            return value - (1 << shift if group & 16 else 0), end
+    return value, len(counts)
