@@ -4,6 +4,13 @@ Importing this package registers the meta-architecture ``"RCF"``, the video data
 ``rcf_vis://`` of the weights that come with it; nothing is read until one of them is used.
 """
 
+import importlib.util
+
+if importlib.util.find_spec("detectron2") is None:
+    raise ModuleNotFoundError(
+        "rcf_vis needs Detectron2, which is not on PyPI; scripts/install_detectron2.py installs it"
+    )
+
 from . import data, model_zoo, modeling  # noqa: F401  (imported for what they register)
 from .config import add_rcf_config
 from .inference import OnlinePredictor

@@ -40,19 +40,21 @@ def cfg(patch_cfg, clips, tmp_path):
 
 
 def test_overfits_one_clip(cfg):
-    cfg.INPUT.MIN_SIZE_TRAIN, cfg.INPUT.MAX_SIZE_TRAIN = (64,), 96
+    cfg.INPUT.MIN_SIZE_TRAIN, cfg.INPUT.MAX_SIZE_TRAIN = (128,), 192
+    cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST = 128, 192
     cfg.INPUT.RANDOM_FLIP = "none"
     cfg.MODEL.RCF.MASK_WEIGHT = 1.0
     cfg.MODEL.RCF.PRE_NORM = True
     solver = cfg.SOLVER
-    solver.IMS_PER_BATCH, solver.MAX_ITER, solver.BASE_LR = 4, 300, 3e-3
+    solver.IMS_PER_BATCH, solver.MAX_ITER, solver.BASE_LR = 4, 350, 3e-3
     solver.BACKBONE_MULTIPLIER, solver.WARMUP_ITERS = 1.0, 20
     solver.LR_SCHEDULER_NAME = "WarmupPolyLR"
     cfg.SEED = 7
     torch.manual_seed(7)
     np.random.seed(7)
     trainer = Trainer(cfg)
-    results = trainer.train()
+    trainer.train()
+    results = Trainer.test(cfg, trainer.model)
     assert results["segm"]["AP"] > 90.0
     assert results["segm"]["AP-ball"] > 90.0 and results["segm"]["AP-box"] > 90.0
 

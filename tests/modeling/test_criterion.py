@@ -162,7 +162,7 @@ def test_frame_without_objects_has_a_gradient_everywhere():
     prediction.logits.requires_grad_()
     prediction.masks.requires_grad_()
     losses = SetCriterion(matcher=HungarianMatcher())([prediction], [targets(no_objects())])
-    assert float(losses["loss_dice"]) == 0
+    assert losses["loss_dice"].item() == 0
     sum(losses.values()).backward()
     assert prediction.logits.grad.abs().min() > 0
     assert prediction.masks.grad.abs().max() == 0
