@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,13 +44,14 @@ from .ytvis import load_ytvis_json
 logger = logging.getLogger(__name__)
 
 
-class _Loader:
+class _Loader(ABC):
     """What the catalog calls to load a data set of this package."""
 
     name: str
 
+    @abstractmethod
     def paths(self) -> DatasetPaths:
-        raise NotImplementedError
+        """Where its json and its frames are."""
 
     def __call__(self) -> list[dict[str, Any]]:
         paths = self.paths()
