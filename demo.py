@@ -27,6 +27,7 @@ from tqdm import tqdm
 from rcf_vis import OnlinePredictor, add_rcf_config
 from rcf_vis.data import register_datasets_from_cfg
 from rcf_vis.evaluation import TrackAccumulator
+from rcf_vis.files import whole_file
 from rcf_vis.inference.video_io import FrameSource, open_frames
 from rcf_vis.inference.video_writer import open_writer
 from rcf_vis.visualization import TrackVisualizer
@@ -123,13 +124,8 @@ def track_video(
 
 
 def save_results(results: list[dict], path: str) -> None:
-    temporary = Path(path).with_name(f".{Path(path).name}.partial-{os.getpid()}")
-    temporary.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with whole_file(path) as temporary:
         temporary.write_text(json.dumps(results))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from rcf_vis.files import whole_file
+
 __all__ = ["plot_loss_curves"]
 
 _LOSS = re.compile(r"total_loss|loss_[a-z_]+")  # loss_dice, but not loss_dice_0 of an early layer
@@ -42,8 +44,5 @@ def plot_loss_curves(metrics_json: str | os.PathLike, png: str | os.PathLike) ->
         )
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
-    png = Path(png)
-    png.parent.mkdir(parents=True, exist_ok=True)
-    temporary = png.with_name(f".{png.stem}.partial-{os.getpid()}.png")
-    figure.savefig(temporary, dpi=120)
-    os.replace(temporary, png)
+    with whole_file(png) as temporary:
+        figure.savefig(temporary, dpi=120, format="png")

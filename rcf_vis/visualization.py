@@ -15,6 +15,8 @@ from detectron2.structures import Instances
 from detectron2.utils.visualizer import Visualizer
 from pycocotools import mask as mask_util
 
+from rcf_vis.files import whole_file
+
 __all__ = [
     "TrackVisualizer",
     "draw_ground_truth",
@@ -171,10 +173,8 @@ def save_image(picture: np.ndarray, path: str | os.PathLike) -> None:
         _, encoded = cv2.imencode(path.suffix, picture)
     except cv2.error:
         raise ValueError(f"cannot write {path}: expected .png or .jpg") from None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    temporary.write_bytes(encoded.tobytes())
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(encoded.tobytes())
 
 
 def _label(track_id: int, name: str, score: float | None) -> str:

@@ -5,10 +5,11 @@ python tools/publish_model.py output/rcf_tiny/model_final.pth rcf_vis/weights/rc
 """
 
 import argparse
-import os
 from pathlib import Path
 
 import torch
+
+from rcf_vis.files import whole_file
 
 
 def publish(checkpoint: Path, output: Path) -> int:
@@ -20,12 +21,8 @@ def publish(checkpoint: Path, output: Path) -> int:
     content = torch.load(checkpoint, map_location="cpu", weights_only=False)
     if "model" not in content:
         raise KeyError(f"{checkpoint}: expected the key 'model', it has {sorted(content)}")
-    temporary = output.with_name(f"{output.name}.tmp")
-    try:
+    with whole_file(output) as temporary:
         torch.save({"model": content["model"]}, temporary)
-        os.replace(temporary, output)
-    finally:
-        temporary.unlink(missing_ok=True)
     return output.stat().st_size
 
 

@@ -10,17 +10,18 @@ import os
 import time
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from typing import IO, Any
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.evaluation import DatasetEvaluator
 from detectron2.structures import Instances
 from detectron2.utils import comm
-from detectron2.utils.file_io import PathManager
 from detectron2.utils.logger import create_small_table
 from tabulate import tabulate
+
+from rcf_vis.files import whole_file
 
 from .average_precision import METRICS, evaluate_ytvis
 from .track_accumulator import TrackAccumulator
@@ -126,9 +127,9 @@ class YTVISEvaluator(DatasetEvaluator):
         results = [result for key in sorted(merged) for result in merged[key]]
 
         if self._output_dir:
-            PathManager.mkdirs(self._output_dir)
             path = os.path.join(self._output_dir, "results.json")
-            _write(path, lambda file: file.write(json.dumps(results).encode()))
+            with whole_file(path) as temporary:
+                temporary.write_text(json.dumps(results))
             logger.info("%d results of %d videos: %s", len(results), len(merged), path)
         ground_truth = read_json(self._json_file)
         if ground_truth.get("annotations") is None:
@@ -144,12 +145,10 @@ class YTVISEvaluator(DatasetEvaluator):
             logger.warning("%s No output_dir was given, so no submission is written.", note)
             return
 
-        def write(file: IO[bytes]) -> None:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                archive.write(os.path.join(self._output_dir, "results.json"), "results.json")
-
         path = os.path.join(self._output_dir, "results.zip")
-        _write(path, write)
+        with whole_file(path) as temporary:
+            with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.write(os.path.join(self._output_dir, "results.json"), "results.json")
         logger.info("%s Submission for its server: %s", note, path)
 
 
@@ -158,18 +157,6 @@ def _wait_for(instances: Instances) -> None:
     device = instances.pred_masks.device
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def _write(path: str, write: Callable[[IO[bytes]], Any]) -> None:
-    """Write under a temporary name in the same folder, then rename."""
-    temporary = f"{path}.tmp{os.getpid()}"
-    try:
-        with open(temporary, "wb") as file:
-            write(file)
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
 
 
 def _log_speed(frames: int, model: float, encoding: float, processes: int) -> None:
