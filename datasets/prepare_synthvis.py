@@ -82,6 +82,16 @@ def get_parser() -> argparse.ArgumentParser:
         "--length", type=_integer(1), default=_DEFAULT.length,
         help=f"frames a video, default {_DEFAULT.length}",
     )  # fmt: skip
+    few, most = _DEFAULT.objects_per_video
+    parser.add_argument(
+        "--objects", type=_integer(1), nargs=2, default=(few, most), metavar=("FEWEST", "MOST"),
+        help=f"in a video, default {few} {most}",
+    )  # fmt: skip
+    small, large = _DEFAULT.object_size
+    parser.add_argument(
+        "--object-size", type=_share, nargs=2, default=(small, large),
+        metavar=("SMALLEST", "LARGEST"), help=f"share of the short side, default {small} {large}",
+    )  # fmt: skip
     parser.add_argument(
         "--difficulty", type=_share, default=_DEFAULT.difficulty,
         help=f"0 to 1: what the options below are where not given, default {_DEFAULT.difficulty}",
@@ -128,6 +138,7 @@ def main(argv: list[str] | None = None) -> int:
     names = ("length", "train_videos", "val_videos", "difficulty", "seed", *KNOBS)
     try:
         values = {name: getattr(args, name) for name in names}
+        values |= {"objects_per_video": args.objects, "object_size": args.object_size}
         spec = SynthVISSpec(width=width, height=height, **values)
     except ValueError as error:
         parser.error(str(error))

@@ -96,8 +96,10 @@ def _sway(spec: SynthVISSpec, rng: np.random.Generator, most: float) -> np.ndarr
     return most * rng.uniform(0.2, 1.0) * wave
 
 
-def _base_size(spec: SynthVISSpec, rng: np.random.Generator, low: float, high: float) -> float:
-    return min(spec.width, spec.height) * rng.uniform(low, high)
+def _object_size(spec: SynthVISSpec, rng: np.random.Generator, most: float = 1.0) -> float:
+    """Pixels, from the lower part `most` of the range that the spec allows."""
+    low, high = spec.object_size
+    return min(spec.width, spec.height) * rng.uniform(low, low + most * (high - low))
 
 
 def _make_track(
@@ -120,7 +122,7 @@ def _any_category(rng: np.random.Generator) -> int:
 
 
 def _plan_crossing(spec: SynthVISSpec, rng: np.random.Generator) -> list[Track]:
-    size = _base_size(spec, rng, 0.26, 0.4)
+    size = _object_size(spec, rng, most=0.6)
     frame = (spec.width, spec.height)
     paths = crossing_pair(rng, spec.length, frame, size, _unit(spec))
     category = _any_category(rng)
@@ -133,7 +135,7 @@ def _plan_crossing(spec: SynthVISSpec, rng: np.random.Generator) -> list[Track]:
 def _plan_border(
     spec: SynthVISSpec, rng: np.random.Generator, *, leaves: bool, returns: bool
 ) -> Track:
-    size = _base_size(spec, rng, 0.22, 0.34)
+    size = _object_size(spec, rng, most=0.4)
     centre = out_and_back(
         rng,
         spec.length,
@@ -148,7 +150,7 @@ def _plan_border(
 
 def _plan_wanderer(spec: SynthVISSpec, rng: np.random.Generator, others: list[Track]) -> Track:
     """An object that roams: over another one's path or, with less occlusion, clear of it."""
-    size = _base_size(spec, rng, 0.26, 0.5)
+    size = _object_size(spec, rng)
     speed = _unit(spec) * rng.uniform(2.0, 8.0)
     frame = np.array([spec.width, spec.height], float)
     occlusion = spec.knob("occlusion")
@@ -181,7 +183,7 @@ def _plan_columns(spec: SynthVISSpec, rng: np.random.Generator, pan: np.ndarray)
             columns.append(
                 Column(
                     x=spec.width * rng.uniform(0.15, 0.85) - 1.4 * pan[:, 0],
-                    width=_base_size(spec, rng, 0.1, 0.22),
+                    width=min(spec.width, spec.height) * rng.uniform(0.1, 0.22),
                     lean=rng.uniform(-0.25, 0.25),
                 )
             )

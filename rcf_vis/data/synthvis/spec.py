@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 #: Goes up when the same spec gives other pixels or other annotations.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 
 #: The splits and the number by which each enters the seed.
 SPLITS = {"train": 0, "val": 1}
@@ -45,7 +45,10 @@ class SynthVISSpec:
     #: Number of videos in the split "val".
     val_videos: int = 60
     #: Fewest and most objects in a video, both ends included, between 1 and 10.
-    objects_per_video: tuple[int, int] = (2, 5)
+    objects_per_video: tuple[int, int] = (2, 4)
+    #: Smallest and largest extent of an object as a share of the frame's short side, in [0.05, 1],
+    #: before it grows and shrinks on its way by up to a sixth.
+    object_size: tuple[float, float] = (0.34, 0.6)
     #: Share of the videos in which two instances of one category cross, in [0, 1].
     crossing_share: float = 0.4
     #: Share of the videos in which an object leaves the picture and comes back, in [0, 1].
@@ -53,7 +56,7 @@ class SynthVISSpec:
     #: A frame that shows fewer pixels of an object than this has null for it.
     min_pixels: int = 16
     #: The value of every knob below that is None, in [0, 1].
-    difficulty: float = 0.35
+    difficulty: float = 0.2
     #: Sensor noise: Gaussian, standard deviation up to 28 grey levels.
     noise: float | None = None
     #: Motion blur (shutter up to 1.2 frames) and a defocus that comes and goes.
@@ -71,6 +74,7 @@ class SynthVISSpec:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "objects_per_video", tuple(self.objects_per_video))
+        object.__setattr__(self, "object_size", tuple(self.object_size))
         for name, low, high in (
             ("width", 32, 8192),
             ("height", 32, 8192),
@@ -96,6 +100,12 @@ class SynthVISSpec:
                 f"objects_per_video must be (fewest, most) with 1 <= fewest <= most <= 10, "
                 f"got {objects!r}"
             )
+        sizes = self.object_size
+        if len(sizes) != 2 or not 0.05 <= sizes[0] <= sizes[1] <= 1:
+            raise ValueError(
+                f"object_size must be (smallest, largest) with 0.05 <= smallest <= largest <= 1, "
+                f"got {sizes!r}"
+            )
 
     def knob(self, name: str) -> float:
         """The value of one of `KNOBS`: its own, or `difficulty` where that is None."""
@@ -119,6 +129,7 @@ class SynthVISSpec:
         described.update({name: self.knob(name) for name in KNOBS})
         described.update(
             objects_per_video=list(self.objects_per_video),
+            object_size=list(self.object_size),
             num_videos=self.num_videos(split),
             split=split,
             generator_version=GENERATOR_VERSION,

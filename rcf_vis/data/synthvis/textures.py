@@ -78,9 +78,21 @@ _TEXTURES: dict[str, Texture] = {
 }
 
 
-def random_colour(rng: np.random.Generator, low: float, high: float) -> np.ndarray:
-    """An RGB colour, float32 (3,) in [0, 255], with its value (of HSV) between `low` and `high`."""
-    hue, saturation, value = rng.uniform(), rng.uniform(0.25, 0.95), rng.uniform(low, high)
+#: Category → its usual hue, in [0, 1): as animals do, a category has a colour, but with a spread
+#: in which its neighbours overlap.
+_HUES = {name: number / len(_TEXTURES) for number, name in enumerate(_TEXTURES)}
+_HUE_SPREAD = 0.06
+
+
+def random_colour(
+    rng: np.random.Generator, low: float, high: float, hue: float | None = None
+) -> np.ndarray:
+    """An RGB colour, float32 (3,) in [0, 255], with its value (of HSV) between `low` and `high`.
+
+    Without a `hue`, any is as likely.
+    """
+    hue = rng.uniform() if hue is None else hue % 1.0
+    saturation, value = rng.uniform(0.25, 0.95), rng.uniform(low, high)
     return 255 * np.array(colorsys.hsv_to_rgb(hue, saturation, value), np.float32)
 
 
@@ -134,7 +146,7 @@ def _premultiply(colour: np.ndarray, coverage: np.ndarray) -> np.ndarray:
 def object_sprite(
     rng: np.random.Generator, name: str, side: int, surroundings: np.ndarray, camouflage: float
 ) -> np.ndarray:
-    """Shape, texture, two random colours and shading of one instance of the category `name`.
+    """Shape, texture, colours (the light one of the category's hue) and shading of an instance.
 
     Args:
         side: pixels along each side of the sprite.
@@ -148,7 +160,8 @@ def object_sprite(
     axis = ((np.arange(side, dtype=np.float32) + 0.5) * 2 / side - 1).astype(np.float32)
     x, y = np.meshgrid(axis, axis)
     mix = _TEXTURES[name](x, y, rng)[..., None]
-    light, dark = random_colour(rng, 0.75, 1.0), random_colour(rng, 0.2, 0.5)
+    hue = _HUES[name] + rng.uniform(-_HUE_SPREAD, _HUE_SPREAD)
+    light, dark = random_colour(rng, 0.75, 1.0, hue), random_colour(rng, 0.2, 0.5)
     if rng.uniform() < 0.5:
         light, dark = dark, light
     colour = light * (1 - mix) + dark * mix

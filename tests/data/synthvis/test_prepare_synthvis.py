@@ -19,7 +19,8 @@ def _args(root, *more):
 def test_makes_keeps_refuses_and_forces(prepare, tmp_path, capsys):
     assert prepare.main(_args(tmp_path, "--noise", "0.5", "--seed", "3")) == 0
     made = read_spec(tmp_path, "val")
-    assert (made["noise"], made["blur"], made["seed"], made["width"]) == (0.5, 0.35, 3, 48)
+    assert (made["noise"], made["blur"], made["seed"], made["width"]) == (0.5, 0.2, 3, 48)
+    assert (made["objects_per_video"], made["object_size"]) == ([2, 4], [0.34, 0.6])
     times = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.jp*g")}
     assert len(times) == 6
     capsys.readouterr()
@@ -31,6 +32,13 @@ def test_makes_keeps_refuses_and_forces(prepare, tmp_path, capsys):
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.jp*g")} == times
     assert prepare.main(_args(tmp_path, "--noise", "0.6", "--seed", "3", "--force")) == 0
     assert read_spec(tmp_path, "train")["noise"] == 0.6
+
+
+def test_objects_and_their_size(prepare, tmp_path):
+    more = "--objects 1 3 --object-size 0.2 0.3".split()
+    assert prepare.main(_args(tmp_path, *more)) == 0
+    made = read_spec(tmp_path, "train")
+    assert (made["objects_per_video"], made["object_size"]) == ([1, 3], [0.2, 0.3])
 
 
 def test_default_root_is_that_of_detectron2(prepare, monkeypatch):

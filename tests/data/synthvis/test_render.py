@@ -1,5 +1,7 @@
 """Frames and masks of a rendered video."""
 
+import colorsys
+
 import cv2
 import numpy as np
 import pycocotools.mask as mask_utils
@@ -10,6 +12,7 @@ from rcf_vis.data.synthvis.camera import motion_blur
 from rcf_vis.data.synthvis.render import _Painter
 from rcf_vis.data.synthvis.scene import Scene, Track
 from rcf_vis.data.synthvis.shapes import draw_shape
+from rcf_vis.data.synthvis.textures import object_sprite
 
 SMALL = SynthVISSpec(width=96, height=64, length=10, train_videos=30, val_videos=30)
 
@@ -163,3 +166,19 @@ def test_motion_blur_keeps_the_sum_and_spreads_along_the_velocity():
         pytest.approx([6, 14])
     )
     assert (motion_blur(image, np.array([8.0, 0.0]), 0.0) == image).all()
+
+
+def test_a_category_has_a_colour():
+    """The light shade of an object is near its category's hue, whatever the background is."""
+    categories = [category["name"] for category in CATEGORIES]
+    for number, name in enumerate(categories):
+        rng = np.random.default_rng(number)
+        near = 0
+        for _ in range(10):
+            sprite = object_sprite(rng, name, 64, np.zeros(3, np.float32), 0.0)
+            opaque = sprite[sprite[..., 3] == 255][:, :3]
+            value = opaque.max(axis=1)
+            r, g, b = opaque[value >= np.percentile(value, 98)].mean(axis=0) / 255
+            hue = colorsys.rgb_to_hsv(r, g, b)[0]
+            near += abs((hue - number / len(categories) + 0.5) % 1 - 0.5) < 0.1
+        assert near >= 9, name

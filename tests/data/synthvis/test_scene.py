@@ -72,11 +72,23 @@ def test_sizes_and_speeds_are_as_promised_and_go_with_the_frame():
     tracks = [t for s in _scenes(spec, 60) for t in s.tracks]
     sizes = np.concatenate([t.size for t in tracks]) / spec.height
     speeds = np.concatenate([np.linalg.norm(np.diff(t.centre, axis=0), axis=1) for t in tracks])
-    assert 0.15 < sizes.min() and sizes.max() < 0.65 and 0.28 < np.median(sizes) < 0.42
-    assert 3 < np.median(speeds) < 6 and np.percentile(speeds, 95) < 10
+    # from 0.34 to 0.6, scaled by up to exp(0.16); the second of a crossing pair by up to 1.2 more
+    assert 0.34 * 0.8 / np.exp(0.16) <= sizes.min() and sizes.max() <= 0.6 * np.exp(0.16)
+    assert 0.38 < np.median(sizes) < 0.5
+    assert 3 < np.median(speeds) < 6 and np.percentile(speeds, 95) < 14
     assert {t.category for t in tracks} == set(range(len(CATEGORIES)))
     double = [t for s in _scenes(SynthVISSpec(width=640, height=384), 60) for t in s.tracks]
     assert np.mean([t.size for t in double]) == pytest.approx(2 * np.mean([t.size for t in tracks]))
+
+
+def test_object_size():
+    small, large = SynthVISSpec(object_size=(0.1, 0.1)), SynthVISSpec(object_size=(0.5, 0.5))
+    for spec in (small, large):
+        sizes = [t.size / spec.height for s in _scenes(spec, 20) for t in s.tracks]
+        assert np.mean(sizes) == pytest.approx(spec.object_size[0], rel=0.05)
+    for wrong in ((0.3,), (0.5, 0.3), (0.0, 0.3), (0.3, 1.1)):
+        with pytest.raises(ValueError, match="object_size must be"):
+            SynthVISSpec(object_size=wrong)
 
 
 def test_number_of_objects_and_short_videos():
