@@ -20,12 +20,12 @@ def add_rcf_config(cfg: CN) -> None:
     """
     add_deeplab_config(cfg)
     _add_network(cfg)
+    _add_timm(cfg)
     _add_loss(cfg)
     _add_test(cfg)
     _add_solver(cfg)
-
-    # Own data sets without code: a list of [name, json_file, image_root], registered before use
-    cfg.DATASETS.REGISTER = []
+    _add_augmentation(cfg)
+    _add_data(cfg)
 
 
 def _add_network(cfg: CN) -> None:
@@ -34,6 +34,8 @@ def _add_network(cfg: CN) -> None:
     cfg.MODEL.RCF.NUM_CLASSES = 40
     # δ: number of frames before the target that are its context; 0 turns the reference tokens off
     cfg.MODEL.RCF.NUM_REFERENCE_FRAMES = 1
+    # "token" (the paper's) or a baseline of table IV: "full_encoder", "full_decoder"
+    cfg.MODEL.RCF.FUSION = "token"
     # Backbone levels that are used, fine to coarse
     cfg.MODEL.RCF.IN_FEATURES = ["res2", "res3", "res4", "res5"]
     # The level f_t that becomes tokens, the coarsest of IN_FEATURES [ours: res5]
@@ -73,12 +75,37 @@ def _add_network(cfg: CN) -> None:
     cfg.MODEL.RCF.LOAD_CLASS_HEAD = True
 
 
+def _add_timm(cfg: CN) -> None:
+    """Of the backbone ``build_timm_backbone``."""
+    cfg.MODEL.TIMM = CN()
+    # A model of timm with the tag of its weights after the dot; MODEL.PIXEL_MEAN must suit them
+    cfg.MODEL.TIMM.NAME = "swin_tiny_patch4_window7_224.ms_in1k"
+    # Start from the weights that timm publishes; not used when MODEL.WEIGHTS names a trained model
+    cfg.MODEL.TIMM.PRETRAINED = False
+    # A local file with such weights (.safetensors, .bin, .pth): no network is needed then
+    cfg.MODEL.TIMM.CHECKPOINT = ""
+    # The levels that the backbone gives, of strides 4, 8, 16 and 32
+    cfg.MODEL.TIMM.OUT_FEATURES = ["res2", "res3", "res4", "res5"]
+    # Which features of the model they are, or the block of a plain ViT; [] = the last of a stride
+    cfg.MODEL.TIMM.OUT_INDICES = []
+    # 0 = frames of any size; n = the model is built for n×n and smaller frames are padded to it
+    cfg.MODEL.TIMM.IMG_SIZE = 0
+    # Rate of stochastic depth; -1 = the model's own default
+    cfg.MODEL.TIMM.DROP_PATH = -1.0
+    # Layer normalisation of each level of a hierarchical model
+    cfg.MODEL.TIMM.OUT_NORM = True
+    # Further arguments of the model, such as {patch_size: 16, img_size: 592}; in a yaml file only
+    cfg.MODEL.TIMM.KWARGS = CN(new_allowed=True)
+
+
 def _add_loss(cfg: CN) -> None:
     # Weights of the terms of eq. 4
     cfg.MODEL.RCF.CLASS_WEIGHT = 1.0
     cfg.MODEL.RCF.DICE_WEIGHT = 1.0
     # Per-pixel binary cross-entropy, in loss and assignment; 0 is the paper [ours]
     cfg.MODEL.RCF.MASK_WEIGHT = 0.0
+    # Weight of the class probability in the assignment; 1.0 is eq. 3 [ours]
+    cfg.MODEL.RCF.MATCH_CLASS_WEIGHT = 1.0
     # Weight of the empty class in the class term; 1.0 is eq. 4 to the letter [ours]
     cfg.MODEL.RCF.NO_OBJECT_WEIGHT = 0.1
     # Supervise every layer of the instance decoder, not only the last [ours]
@@ -112,3 +139,62 @@ def _add_solver(cfg: CN) -> None:
     cfg.SOLVER.BACKBONE_MULTIPLIER = 0.1
     # Weight decay of embeddings, such as the instance queries [ours]
     cfg.SOLVER.WEIGHT_DECAY_EMBED = 0.0
+    # Parts of the IMS_PER_BATCH clips of a step that pass one after the other, to save memory
+    cfg.SOLVER.ACCUMULATE_STEPS = 1
+    # Parts computed twice to save memory, of "backbone", "encoder", "decoder"
+    cfg.SOLVER.ACTIVATION_CHECKPOINTING = []
+    cfg.SOLVER.EMA = CN()
+    # Keep an exponential moving average of the weights beside them [ours]
+    cfg.SOLVER.EMA.ENABLED = False
+    # Share of the average that stays at a step, 0 <= DECAY < 1
+    cfg.SOLVER.EMA.DECAY = 0.999
+    # Evaluate the average where there is one, in training and in a checkpoint; False: the weights
+    cfg.SOLVER.EMA.EVALUATE = True
+
+
+def _add_data(cfg: CN) -> None:
+    # Own data sets without code: a list of [name, json_file, image_root], registered before use
+    cfg.DATASETS.REGISTER = []
+    # Proportion of each set of DATASETS.TRAIN among the clips, such as [1, 3]; [] = by its size
+    cfg.DATASETS.DATASET_RATIO = []
+    # Reverse a clip in time with probability 0.5: the references then come from after the target
+    cfg.INPUT.TIME_REVERSAL = False
+    # A still image (COCO) becomes a clip: for each frame one random affine map is drawn [ours]
+    cfg.INPUT.PSEUDO_CLIP = CN()
+    # Rotation about the centre by up to so many degrees, either way
+    cfg.INPUT.PSEUDO_CLIP.ROTATION = 15.0
+    # Least and largest factor of scale
+    cfg.INPUT.PSEUDO_CLIP.SCALE = [0.8, 1.2]
+    # Shift by up to this share of the width and of the height, either way
+    cfg.INPUT.PSEUDO_CLIP.SHIFT = 0.1
+    # Smallest window that is cut out and enlarged to the frame, as a share of its sides; 1 = none
+    cfg.INPUT.PSEUDO_CLIP.CROP = 0.8
+
+
+def _add_augmentation(cfg: CN) -> None:
+    """Drawn once a clip, in training. Detectron2's own: ``INPUT.CROP``, ``RANDOM_FLIP``, sizes."""
+    # Share of the clips that are cropped, where INPUT.CROP.ENABLED
+    cfg.INPUT.CROP.PROB = 1.0
+    # Short sides, one of which a clip is resized to before it is cropped; [] = not resized.
+    # The crop of DETR: MIN_SIZE [400, 500, 600], TYPE "absolute_range", SIZE [384, 600], PROB 0.5
+    cfg.INPUT.CROP.MIN_SIZE = []
+
+    cfg.INPUT.COLOR_JITTER = CN()
+    # Brightness, contrast, saturation: by a factor from 1 - x to 1 + x, x from 0 to 1; 0 = off
+    cfg.INPUT.COLOR_JITTER.BRIGHTNESS = 0.0
+    cfg.INPUT.COLOR_JITTER.CONTRAST = 0.0
+    cfg.INPUT.COLOR_JITTER.SATURATION = 0.0
+    # AlexNet's PCA lighting: standard deviation of the factors, theirs is 0.1; 0 = off
+    cfg.INPUT.COLOR_JITTER.LIGHTING = 0.0
+
+    # Rotation by an angle from -x to x degrees, about the centre; 0 = off
+    cfg.INPUT.ROTATION = 0.0
+
+    cfg.INPUT.LSJ = CN()
+    # Large-scale jitter in place of the resize to INPUT.MIN_SIZE_TRAIN
+    cfg.INPUT.LSJ.ENABLED = False
+    # The clip is scaled to fit into SIZE times a factor from MIN_SCALE to MAX_SCALE
+    cfg.INPUT.LSJ.MIN_SCALE = 0.1
+    cfg.INPUT.LSJ.MAX_SCALE = 2.0
+    # (height, width) in pixels that a larger clip is cropped to; a smaller one is not filled up
+    cfg.INPUT.LSJ.SIZE = [360, 640]

@@ -11,10 +11,12 @@ from detectron2.layers import ShapeSpec
 from torch import Tensor, nn
 
 from .feature_map import FeatureMap
-from .tokens import ReferenceTokenizer, TargetTokenizer, TokenGroup
+from .tokens import FullReferenceTokenizer, ReferenceTokenizer, TargetTokenizer, TokenGroup
 from .transformer import EncoderLayer, init_transformer_weights
 
 __all__ = ["FusedContext", "RobustContextFusion"]
+
+FUSIONS = ("token", "full_encoder", "full_decoder")
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,19 @@ class FusedContext:
 
 
 class RobustContextFusion(nn.Module):
-    """Fuse the target's tokens with compressed tokens of its references by a transformer encoder.
+    """Fuse the target's tokens with those of its references by a transformer encoder.
 
     Args:
         in_channels: C of the context feature.
         hidden_dim: C'.
         num_reference_frames: δ; with 0 there are no reference tokens.
-        ref_token_size: K of the K×K reference grid.
-        ref_weight_on, ref_weight_act, ref_pool: see :class:`ReferenceTokenizer`.
-        num_layers, num_heads, dim_feedforward, dropout, pre_norm: of the encoder.
+        fusion: "token", the paper's: K·K compressed reference tokens in the target's encoder; or a
+            baseline of table IV: "full_encoder", all reference pixels as tokens in the target's
+            encoder; "full_decoder", all reference pixels through an encoder of their own, joined
+            with the target's tokens before the instance decoder.
+        ref_token_size: K of the K×K reference grid, of "token" alone.
+        ref_weight_on, ref_weight_act, ref_pool: see :class:`ReferenceTokenizer`; of "token" alone.
+        num_layers, num_heads, dim_feedforward, dropout, pre_norm: of an encoder.
     """
 
     @configurable
@@ -51,6 +57,7 @@ class RobustContextFusion(nn.Module):
         in_channels: int,
         hidden_dim: int = 256,
         num_reference_frames: int = 1,
+        fusion: str = "token",
         ref_token_size: int = 2,
         ref_weight_on: bool = True,
         ref_weight_act: str = "sigmoid",
@@ -66,32 +73,50 @@ class RobustContextFusion(nn.Module):
             raise ValueError(
                 f"MODEL.RCF.NUM_REFERENCE_FRAMES is {num_reference_frames}, expected 0 or more"
             )
+        if fusion not in FUSIONS:
+            raise ValueError(f"MODEL.RCF.FUSION is {fusion!r}, expected one of {FUSIONS}")
         self.num_reference_frames = num_reference_frames
         self.target_tokens = TargetTokenizer(in_channels=in_channels, hidden_dim=hidden_dim)
         self.reference_tokens = None
         if num_reference_frames:
-            self.reference_tokens = ReferenceTokenizer(
-                in_channels=in_channels,
-                hidden_dim=hidden_dim,
-                num_frames=num_reference_frames,
-                token_size=ref_token_size,
-                weight_on=ref_weight_on,
-                weight_act=ref_weight_act,
-                pool=ref_pool,
+            sizes = {
+                "in_channels": in_channels,
+                "hidden_dim": hidden_dim,
+                "num_frames": num_reference_frames,
+            }
+            if fusion == "token":
+                self.reference_tokens = ReferenceTokenizer(
+                    **sizes,
+                    token_size=ref_token_size,
+                    weight_on=ref_weight_on,
+                    weight_act=ref_weight_act,
+                    pool=ref_pool,
+                )
+            else:
+                self.reference_tokens = FullReferenceTokenizer(**sizes)
+
+        def encoder_layers() -> nn.ModuleList:
+            layers = nn.ModuleList(
+                EncoderLayer(
+                    dim=hidden_dim,
+                    num_heads=num_heads,
+                    dim_feedforward=dim_feedforward,
+                    dropout=dropout,
+                    pre_norm=pre_norm,
+                )
+                for _ in range(num_layers)
             )
-        self.layers = nn.ModuleList(
-            EncoderLayer(
-                dim=hidden_dim,
-                num_heads=num_heads,
-                dim_feedforward=dim_feedforward,
-                dropout=dropout,
-                pre_norm=pre_norm,
-            )
-            for _ in range(num_layers)
-        )
-        # A pre-norm stack leaves its sum unnormalised.
-        self.norm = nn.LayerNorm(hidden_dim) if pre_norm else nn.Identity()
-        init_transformer_weights(self.layers)
+            init_transformer_weights(layers)
+            return layers
+
+        def last_norm() -> nn.Module:
+            # A pre-norm stack leaves its sum unnormalised.
+            return nn.LayerNorm(hidden_dim) if pre_norm else nn.Identity()
+
+        self.layers, self.norm = encoder_layers(), last_norm()
+        self.reference_layers, self.reference_norm = None, None
+        if num_reference_frames and fusion == "full_decoder":
+            self.reference_layers, self.reference_norm = encoder_layers(), last_norm()
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict:
@@ -100,6 +125,7 @@ class RobustContextFusion(nn.Module):
             "in_channels": input_shape[rcf.CONTEXT_FEATURE].channels,
             "hidden_dim": rcf.HIDDEN_DIM,
             "num_reference_frames": rcf.NUM_REFERENCE_FRAMES,
+            "fusion": rcf.FUSION,
             "ref_token_size": rcf.REF_TOKEN_SIZE,
             "ref_weight_on": rcf.REF_WEIGHT_ON,
             "ref_weight_act": rcf.REF_WEIGHT_ACT,
@@ -124,15 +150,14 @@ class RobustContextFusion(nn.Module):
             references: f_{t−1} … f_{t−δ}, newest first, each as the target; ignored when δ = 0.
             further: token groups of other sources, such as sound, of width C'.
         """
-        groups = [self.target_tokens(target)]
+        groups, apart = [self.target_tokens(target)], []
         if self.reference_tokens is not None:
-            groups.append(self.reference_tokens(references))
-        groups.extend(further)
-        tokens = torch.cat([group.tokens for group in groups], dim=1)
-        padding = torch.cat([group.padding_mask() for group in groups], dim=1)
-        for layer in self.layers:
-            tokens = layer(tokens, padding)
-        tokens = self.norm(tokens)
+            joined = groups if self.reference_layers is None else apart
+            joined.append(self.reference_tokens(references))
+        tokens, padding = _encode([*groups, *further], self.layers, self.norm)
+        if apart:
+            context, hidden = _encode(apart, self.reference_layers, self.reference_norm)
+            tokens, padding = torch.cat((tokens, context), 1), torch.cat((padding, hidden), 1)
         return FusedContext(tokens, padding, self._as_grid(tokens, target))
 
     @staticmethod
@@ -140,3 +165,14 @@ class RobustContextFusion(nn.Module):
         height, width = target.data.shape[-2:]
         grid = tokens[:, : height * width].transpose(1, 2).unflatten(2, (height, width))
         return FeatureMap(grid, target.stride, target.image_sizes)
+
+
+def _encode(
+    groups: Sequence[TokenGroup], layers: nn.ModuleList, norm: nn.Module
+) -> tuple[Tensor, Tensor]:
+    """All tokens of the groups, in their order, after an encoder; and which are padding."""
+    tokens = torch.cat([group.tokens for group in groups], dim=1)
+    padding = torch.cat([group.padding_mask() for group in groups], dim=1)
+    for layer in layers:
+        tokens = layer(tokens, padding)
+    return norm(tokens), padding

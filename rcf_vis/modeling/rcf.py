@@ -276,3 +276,9 @@ def _check_features(
             f"MODEL.RCF.CONTEXT_FEATURE is {context_feature!r}, expected {coarsest!r}, the "
             f"coarsest of MODEL.RCF.IN_FEATURES {list(in_features)}"
         )
+    strides = [shapes[name].stride for name in in_features]
+    if strides != [strides[0] * 2**k for k in range(len(strides))]:
+        raise ValueError(
+            f"MODEL.RCF.IN_FEATURES {list(in_features)} of this MODEL.BACKBONE.NAME have the "
+            f"strides {strides}; expected each to be twice the one before, as 4, 8, 16, 32"
+        )

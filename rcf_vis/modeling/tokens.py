@@ -11,7 +11,13 @@ from torch import Tensor, nn
 from .feature_map import FeatureMap
 from .position_encoding import sine_position_encoding
 
-__all__ = ["ReferenceTokenizer", "TargetTokenizer", "TokenGroup", "adaptive_pool_weights"]
+__all__ = [
+    "FullReferenceTokenizer",
+    "ReferenceTokenizer",
+    "TargetTokenizer",
+    "TokenGroup",
+    "adaptive_pool_weights",
+]
 
 REF_WEIGHT_ACTIVATIONS = ("sigmoid", "softmax", "none")
 REF_POOLS = ("pool", "dwconv")
@@ -60,6 +66,35 @@ class TargetTokenizer(nn.Module):
         return TokenGroup(tokens + positions, ~target.valid().flatten(1))
 
 
+class FullReferenceTokenizer(nn.Module):
+    """References as the target is: every pixel of every reference is a token (table IV).
+
+    Each age has a projection of its own, by which the encoder tells it from the target and from
+    the other ages, whose tokens have the same positions [ours].
+
+    Args:
+        in_channels: C of one reference feature.
+        hidden_dim: C'.
+        num_frames: δ ≥ 1.
+    """
+
+    def __init__(self, *, in_channels: int, hidden_dim: int, num_frames: int) -> None:
+        super().__init__()
+        self.frames = nn.ModuleList(
+            TargetTokenizer(in_channels=in_channels, hidden_dim=hidden_dim)
+            for _ in range(num_frames)
+        )
+
+    def forward(self, references: Sequence[FeatureMap]) -> TokenGroup:
+        """δ feature maps ``(B, C, H, W)``, newest first → δ·H·W tokens, newest first."""
+        _check_references(references, len(self.frames))
+        groups = [tokens(map_) for tokens, map_ in zip(self.frames, references, strict=True)]
+        return TokenGroup(
+            torch.cat([group.tokens for group in groups], dim=1),
+            torch.cat([group.padding_mask() for group in groups], dim=1),
+        )
+
+
 class ReferenceTokenizer(nn.Module):
     """Equation 2: O_ref = P(φ_{δC→C'}(ϕ_{H×W→K×K}(W · f_ref))), with W = φ_{δC→1}(f_ref).
 
@@ -102,8 +137,7 @@ class ReferenceTokenizer(nn.Module):
 
     def forward(self, references: Sequence[FeatureMap]) -> TokenGroup:
         """δ feature maps ``(B, C, H, W)`` of one size, newest first → K·K tokens of width C'."""
-        if len(references) != self.num_frames:
-            raise ValueError(f"expected {self.num_frames} reference frames, got {len(references)}")
+        _check_references(references, self.num_frames)
         newest = references[0]
         features = torch.cat([r.data for r in references], dim=1)
         if self.weight is not None:
@@ -147,6 +181,11 @@ class ReferenceTokenizer(nn.Module):
             torch.stack([adaptive_pool_weights(h, height, size) for h in heights]).to(**like),
             torch.stack([adaptive_pool_weights(w, width, size) for w in widths]).to(**like),
         )
+
+
+def _check_references(references: Sequence[FeatureMap], expected: int) -> None:
+    if len(references) != expected:
+        raise ValueError(f"expected {expected} reference frames, got {len(references)}")
 
 
 def adaptive_pool_weights(valid: int, length: int, bins: int) -> Tensor:

@@ -105,6 +105,64 @@ def test_every_source_reaches_the_target():
     torch.testing.assert_close(silent.target.data, without.target.data)
 
 
+@pytest.mark.parametrize("delta", [1, 3])
+def test_full_references_in_the_encoder_by_hand(delta):
+    """Table IV, "full_encoder": δ·H·W reference tokens beside those of the target."""
+    module = fusion(num_reference_frames=delta, fusion="full_encoder")
+    target, *references = (feature_map(seed) for seed in range(delta + 1))
+    frames = module.reference_tokens.frames
+    groups = [module.target_tokens(target)]
+    groups += [frame(reference) for frame, reference in zip(frames, references, strict=True)]
+    expected = torch.cat([group.tokens for group in groups], dim=1)
+    assert expected.shape[1] == (1 + delta) * 12
+    for layer in module.layers:
+        expected = layer(expected, None)
+    torch.testing.assert_close(module(target, references).tokens, expected)
+
+
+@pytest.mark.parametrize("pre_norm", [False, True])
+def test_full_references_join_before_the_decoder(pre_norm):
+    """Table IV, "full_decoder": two encoders that know nothing of each other."""
+    module = fusion(num_reference_frames=2, fusion="full_decoder", pre_norm=pre_norm)
+    target, *references = (feature_map(seed) for seed in range(3))
+    fused = module(target, references)
+    apart = [module.target_tokens(target).tokens, module.reference_tokens(references).tokens]
+    stacks = [(module.layers, module.norm), (module.reference_layers, module.reference_norm)]
+    for k, (layers, norm) in enumerate(stacks):
+        for layer in layers:
+            apart[k] = layer(apart[k], None)
+        apart[k] = norm(apart[k])
+    torch.testing.assert_close(fused.tokens, torch.cat(apart, dim=1))
+    others = module(target, [feature_map(7), feature_map(8)])
+    torch.testing.assert_close(others.target.data, fused.target.data)
+    assert (others.tokens[:, 12:] - fused.tokens[:, 12:]).abs().max() > 1e-3
+
+
+def test_ages_of_full_references_are_told_apart():
+    module = fusion(num_reference_frames=2, fusion="full_encoder")
+    target, newer, older = (feature_map(seed) for seed in range(3))
+    one, other = module(target, [newer, older]), module(target, [older, newer])
+    assert (one.target.data - other.target.data).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", ["full_encoder", "full_decoder"])
+def test_padding_of_full_references_is_not_seen(kind):
+    module = fusion(num_reference_frames=1, fusion=kind)
+    alone = [feature_map(seed) for seed in range(2)]
+    padded = []
+    for map_ in alone:
+        data = torch.full((*map_.data.shape[:2], 3, 6), 50.0)
+        data[..., :4] = map_.data
+        padded.append(FeatureMap(data, map_.stride, map_.image_sizes))
+    expected = module(alone[0], alone[1:]).target.data
+    torch.testing.assert_close(module(padded[0], padded[1:]).target.data[..., :4], expected)
+
+
+def test_unknown_fusion():
+    with pytest.raises(ValueError, match=r"MODEL\.RCF\.FUSION is 'sum'"):
+        fusion(fusion="sum")
+
+
 def test_negative_delta():
     with pytest.raises(ValueError, match="NUM_REFERENCE_FRAMES is -1"):
         fusion(num_reference_frames=-1)

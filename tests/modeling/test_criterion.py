@@ -100,6 +100,15 @@ def test_cross_entropy_enters_the_assignment_when_it_is_on():
     )
 
 
+def test_class_weight_of_the_assignment():
+    prediction, target = predictions(), targets(two_objects())
+    probabilities = prediction.logits[0].softmax(-1)[:, target.classes].T
+    torch.testing.assert_close(
+        HungarianMatcher(class_weight=4.0).similarity(prediction, target),
+        slow_similarity(prediction, target) + 3 * probabilities,
+    )
+
+
 def slow_loss(prediction, target, pairs, no_object_weight):
     """Equation 4 for one frame; ``pairs``: object → slot."""
     object_of = {slot: g for g, slot in pairs.items()}

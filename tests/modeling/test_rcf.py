@@ -36,6 +36,8 @@ def assert_equal(a, b):
         {"NUM_REFERENCE_FRAMES": 3, "REF_POOL": "dwconv"},
         {"REF_WEIGHT_ON": False, "PRE_NORM": True},
         {"DEEP_SUPERVISION": False, "MASK_WEIGHT": 1.0},
+        {"FUSION": "full_encoder", "NUM_REFERENCE_FRAMES": 2},
+        {"FUSION": "full_decoder", "PRE_NORM": True},
     ],
 )
 @pytest.mark.parametrize("with_objects", [True, False])
@@ -217,6 +219,7 @@ def test_clips_of_one_batch_must_agree(patch_cfg, make_clip):
         ({"CONTEXT_FEATURE": "res6"}, "CONTEXT_FEATURE is 'res6', expected 'res5'"),
         ({"CONTEXT_FEATURE": "res4"}, "CONTEXT_FEATURE is 'res4', expected 'res5'"),
         ({"IN_FEATURES": ["res2", "p9"]}, r"IN_FEATURES names \['p9'\]"),
+        ({"IN_FEATURES": ["res2", "res4", "res5"]}, r"have the strides \[4, 16, 32\]; expected"),
         ({"COMMON_STRIDE": 6}, "COMMON_STRIDE is 6"),
         ({"MASK_DECODER_DIMS": [32, 16]}, "MASK_DECODER_DIMS has 2 widths, expected 4"),
     ],
