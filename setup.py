@@ -12,7 +12,7 @@ setup(
     package_data={"rcf_vis": ["py.typed", "weights/*.pth"]},
     install_requires=[
         "av>=14",
-        "fvcore>=0.1.5",
+        "fvcore>=0.1.5.post20221221",
         "hydra-core>=1.1",
         "iopath>=0.1.7",
         "matplotlib",
@@ -26,7 +26,7 @@ setup(
         "setuptools<81",  # Detectron2 0.6 imports pkg_resources
         "tensorboard",
         "tabulate",
-        "timm",
+        "timm>=1.0.20",
         "torch>=2.2",
         "torchvision",
         "tqdm",

@@ -1,5 +1,6 @@
-"""The network of RCF; importing it registers the meta-architecture ``"RCF"``."""
+"""The network of RCF; importing it registers meta-architecture ``"RCF"`` and timm backbones."""
 
+from .backbone import SimpleFeaturePyramid, TimmBackbone
 from .context_fusion import FusedContext, RobustContextFusion
 from .criterion import SetCriterion
 from .feature_map import FeatureMap, FrameFeatures
@@ -24,7 +25,9 @@ __all__ = [
     "ReferenceTokenizer",
     "RobustContextFusion",
     "SetCriterion",
+    "SimpleFeaturePyramid",
     "StepOutput",
     "TargetTokenizer",
+    "TimmBackbone",
     "TokenGroup",
 ]
