@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from detectron2.config import CfgNode
@@ -18,6 +19,7 @@ from detectron2.data.samplers import RepeatFactorTrainingSampler, TrainingSample
 from torch.utils.data import DataLoader, Sampler
 
 from .dataset_mapper import ClipDatasetMapper
+from .mixing import RatioSampler, dataset_shares
 from .ytvis import DatasetError
 
 logger = logging.getLogger(__name__)
@@ -30,7 +32,8 @@ def build_train_loader(cfg: CfgNode, mapper: Mapper | None = None) -> DataLoader
 
     Args:
         cfg: ``SOLVER.IMS_PER_BATCH`` clips over all processes, ``DATALOADER.NUM_WORKERS`` workers
-            in each; ``DATALOADER.SAMPLER_TRAIN`` and ``FILTER_EMPTY_ANNOTATIONS``.
+            in each; ``DATALOADER.SAMPLER_TRAIN`` and ``FILTER_EMPTY_ANNOTATIONS``;
+            ``DATASETS.DATASET_RATIO``, the proportions of the sets.
         mapper: by default ``ClipDatasetMapper(cfg, is_train=True)``.
 
     Returns:
@@ -38,14 +41,18 @@ def build_train_loader(cfg: CfgNode, mapper: Mapper | None = None) -> DataLoader
 
     Raises:
         DatasetError: a set has no annotations, or the sets have different classes.
+        ValueError: ``DATASETS.DATASET_RATIO`` does not fit to the sets, or all videos of a set are
+            too short for ``MODEL.RCF.NUM_REFERENCE_FRAMES``.
     """
-    records = get_video_dicts(
-        cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS
-    )
+    names = cfg.DATASETS.TRAIN
+    shares = dataset_shares(cfg.DATASETS.DATASET_RATIO, names)
+    sets = _load_sets(names, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS)
+    for name, records in zip(names, sets, strict=True):
+        _check_lengths(name, records, cfg.MODEL.RCF.NUM_REFERENCE_FRAMES)
     return build_detection_train_loader(
-        records,
+        list(chain.from_iterable(sets)),
         mapper=mapper or ClipDatasetMapper(cfg, is_train=True),
-        sampler=_build_sampler(cfg, records),
+        sampler=_build_sampler(cfg, sets, shares),
         total_batch_size=cfg.SOLVER.IMS_PER_BATCH,
         aspect_ratio_grouping=False,
         num_workers=cfg.DATALOADER.NUM_WORKERS,
@@ -81,9 +88,14 @@ def get_video_dicts(names: Sequence[str], filter_empty: bool = True) -> list[dic
         DatasetError: a set has no annotations, the sets have different classes, or no video is
             left.
     """
+    return list(chain.from_iterable(_load_sets(names, filter_empty)))
+
+
+def _load_sets(names: Sequence[str], filter_empty: bool) -> list[list[dict[str, Any]]]:
+    """:func:`get_video_dicts`, a list a data set."""
     if isinstance(names, str) or not names:
         raise ValueError(f"DATASETS.TRAIN is {names!r}, expected a list of at least one name")
-    records: list[dict[str, Any]] = []
+    sets: list[list[dict[str, Any]]] = []
     for name in names:
         loaded = DatasetCatalog.get(name)
         if any("annotations" not in record for record in loaded):
@@ -92,20 +104,17 @@ def get_video_dicts(names: Sequence[str], filter_empty: bool = True) -> list[dic
                 f"data set '{name}' has no annotations ('annotations' is missing or null in "
                 f"{json_file}); training needs them"
             )
-        records.extend(loaded)
+        sets.append(loaded)
     classes = _common_classes(names)
     if filter_empty:
-        kept = [record for record in records if list_tracks(record)]
-        logger.info(
-            "Left out %d videos without annotated objects; %d are left",
-            len(records) - len(kept),
-            len(kept),
-        )
-        records = kept
-    if not records:
+        total = sum(map(len, sets))
+        sets = [[record for record in loaded if list_tracks(record)] for loaded in sets]
+        left = sum(map(len, sets))
+        logger.info("Left out %d videos without annotated objects; %d are left", total - left, left)
+    if not any(sets):
         raise DatasetError(f"no video with an annotated object in {', '.join(names)}")
-    print_instances_class_histogram(_as_track_dicts(records), classes)
-    return records
+    print_instances_class_histogram(_as_track_dicts(chain.from_iterable(sets)), classes)
+    return sets
 
 
 def list_tracks(record: dict[str, Any]) -> dict[int, int]:
@@ -118,7 +127,7 @@ def list_tracks(record: dict[str, Any]) -> dict[int, int]:
     }
 
 
-def _as_track_dicts(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _as_track_dicts(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Records in the form of Detectron2's images, with a track in place of an instance."""
     return [
         {"annotations": [{"category_id": category} for category in list_tracks(record).values()]}
@@ -139,7 +148,39 @@ def _common_classes(names: Sequence[str]) -> list[str]:
     return classes
 
 
-def _build_sampler(cfg: CfgNode, records: Sequence[dict[str, Any]]) -> Sampler:
+def _check_lengths(name: str, records: Sequence[dict[str, Any]], num_references: int) -> None:
+    """Raise where no target of a set could have all its references; still images always have.
+
+    A single short video is no fault: its oldest frame stands in for those that are missing.
+    """
+    lengths = [record["length"] for record in records if not record.get("still_image")]
+    if len(lengths) == len(records) > 0 and max(lengths) <= num_references:
+        raise ValueError(
+            f"MODEL.RCF.NUM_REFERENCE_FRAMES is {num_references}, but the longest video of "
+            f"'{name}' has {max(lengths)} frames; expected at least {num_references + 1}, the "
+            "references and the target"
+        )
+
+
+def _build_sampler(
+    cfg: CfgNode, sets: Sequence[Sequence[dict[str, Any]]], shares: Sequence[float] | None
+) -> Sampler:
+    """One sampler for all the sets together, or one for each and a mixture of them."""
+    if shares is None:
+        return _build_plain_sampler(cfg, list(chain.from_iterable(sets)))
+    for name, records in zip(cfg.DATASETS.TRAIN, sets, strict=True):
+        if not records:
+            raise DatasetError(f"no video with an annotated object in {name}")
+    for name, share in zip(cfg.DATASETS.TRAIN, shares, strict=True):
+        logger.info("%.1f %% of the clips come from %s", 100 * share, name)
+    return RatioSampler(
+        samplers=[_build_plain_sampler(cfg, records) for records in sets],
+        sizes=[len(records) for records in sets],
+        shares=shares,
+    )
+
+
+def _build_plain_sampler(cfg: CfgNode, records: Sequence[dict[str, Any]]) -> Sampler:
     name = cfg.DATALOADER.SAMPLER_TRAIN
     if name == "TrainingSampler":
         return TrainingSampler(len(records))

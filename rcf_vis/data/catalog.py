@@ -5,6 +5,8 @@
 ``ytvis_2021_train``, ``_val``, ``_test``  YouTube-VIS 2021
 ``ytvis_2022_val``                         YouTube-VIS 2022, the classes of 2021
 ``ovis_train``, ``_val``, ``_test``        OVIS
+``coco2ytvis2019_train``, ``…2021_train``  COCO's still images, the classes of YouTube-VIS
+``coco2ytvis20xx_strict_train``            the same without bicycle → motorbike, skis → snowboard
 ``synthvis_train``, ``_val``               SynthVIS, which is made when it is loaded and not there
 =========================================  =======================================================
 
@@ -28,10 +30,13 @@ from .categories import (
     YTVIS_2019_CATEGORIES,
     YTVIS_2021_CATEGORIES,
     class_metadata,
+    coco_to_ytvis,
 )
+from .coco import load_coco_stills
 from .layouts import (
     DatasetPaths,
     Layout,
+    coco_layout,
     datasets_root,
     find_dataset,
     ovis_layout,
@@ -56,6 +61,10 @@ class _Loader(ABC):
     def __call__(self) -> list[dict[str, Any]]:
         paths = self.paths()
         _replace_metadata(self.name, json_file=paths.json_file, image_root=paths.image_root)
+        return self.load(paths)
+
+    def load(self, paths: DatasetPaths) -> list[dict[str, Any]]:
+        """The records of its videos."""
         return load_ytvis_json(paths.json_file, paths.image_root, self.name)
 
 
@@ -80,6 +89,22 @@ class _PublicLoader(_Loader):
 
     def paths(self) -> DatasetPaths:
         return find_dataset(self.name, self.layout, datasets_root())
+
+
+@dataclass(frozen=True)
+class _CocoLoader(_PublicLoader):
+    """Still images of COCO. Loaders see no cfg, so each choice of classes has a name of its own."""
+
+    year: int
+    loose: bool
+
+    def load(self, paths: DatasetPaths) -> list[dict[str, Any]]:
+        return load_coco_stills(
+            paths.json_file,
+            paths.image_root,
+            class_map=coco_to_ytvis(self.year, loose=self.loose),
+            classes=MetadataCatalog.get(self.name).thing_classes,
+        )
 
 
 @dataclass(frozen=True)
@@ -125,12 +150,8 @@ def register_ytvis_instances(
             )
         DatasetCatalog.remove(name)
     DatasetCatalog.register(name, loader)
-    MetadataCatalog.get(name).set(
-        json_file=loader.json_file,
-        image_root=loader.image_root,
-        evaluator_type="ytvis",
-        **metadata,
-    )
+    paths = {"json_file": loader.json_file, "image_root": loader.image_root}
+    MetadataCatalog.get(name).set(**paths, evaluator_type="ytvis", **metadata)
 
 
 def register_datasets_from_cfg(cfg: CfgNode) -> None:
@@ -212,10 +233,14 @@ def _register_all_public() -> None:
         (2022, ("val",), YTVIS_2021_CATEGORIES),
     ):
         for split in splits:
-            layout = ytvis_layout(f"ytvis_{year}", split)
+            layout = ytvis_layout(f"ytvis_{year}", split, only_split=len(splits) == 1)
             _register_public(_PublicLoader(f"ytvis_{year}_{split}", layout), categories)
     for split in ("train", "val", "test"):
         _register_public(_PublicLoader(f"ovis_{split}", ovis_layout(split)), OVIS_CATEGORIES)
+    for year, categories in ((2019, YTVIS_2019_CATEGORIES), (2021, YTVIS_2021_CATEGORIES)):
+        for variant, loose in (("", True), ("_strict", False)):
+            name = f"coco2ytvis{year}{variant}_train"
+            _register_public(_CocoLoader(name, coco_layout(), year, loose), categories)
     for split in ("train", "val"):
         loader = _SynthVISLoader(f"synthvis_{split}", synthvis_layout(split), split)
         _register_public(loader, SYNTHVIS_CATEGORIES)

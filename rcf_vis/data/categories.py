@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from detectron2.data.datasets.builtin_meta import COCO_CATEGORIES
+
 
 def _numbered(names: Sequence[str]) -> list[dict]:
     """``[{"id": 1, "name": names[0]}, …]``, the form of a json's ``categories``."""
@@ -40,6 +42,42 @@ OVIS_CATEGORIES = _numbered(
     """.split()
 )
 """OVIS: 25 classes; ``Vehical`` is the official spelling."""
+
+
+COCO_NAMES = {item["id"]: item["name"] for item in COCO_CATEGORIES if item["isthing"]}
+"""COCO: id → name of its 80 classes; ids are not consecutive."""
+
+_COCO_SAME_NAME = """
+    person airplane train truck boat cat dog horse cow elephant bear zebra giraffe
+    skateboard surfboard snowboard
+""".split()
+
+_COCO_RENAMED = {"tennis racket": "tennis_racket", "motorcycle": "motorbike"}
+
+_COCO_OF_YEAR = {
+    2019: {"car": "sedan"},
+    2021: {"car": "car", "bird": "bird", "frisbee": "flying_disc"},
+}
+
+_COCO_LOOSE = {"bicycle": "motorbike", "skis": "snowboard"}
+
+
+def coco_to_ytvis(year: int, *, loose: bool) -> dict[str, str]:
+    """The classes that COCO shares with YouTube-VIS: COCO's name → the name there.
+
+    Names alone do not decide: COCO's ``mouse`` is a computer's and has no place here.
+
+    Args:
+        year: 2019 or 2021.
+        loose: also the two classes that are alike rather than the same, bicycle → motorbike and
+            skis → snowboard.
+
+    Returns:
+        2019: 21 names of COCO for 19 classes, without the loose ones 19 for 19.
+        2021: 23 for 21, without 21 for 21.
+    """
+    same = {name: name for name in _COCO_SAME_NAME}
+    return same | _COCO_RENAMED | _COCO_OF_YEAR[year] | (_COCO_LOOSE if loose else {})
 
 
 def class_metadata(categories: Sequence[dict]) -> dict:

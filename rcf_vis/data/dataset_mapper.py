@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from .augmentation import (
 )
 from .frames import LazyFrames, read_frame
 from .masks import decode_rles
+from .pseudo_clip import RandomAffine, make_pseudo_clip
 from .ytvis import DatasetError
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,25 @@ def clip_indices(target: int, num_reference_frames: int) -> list[int]:
     return [max(target - age, 0) for age in range(num_reference_frames, -1, -1)]
 
 
+@dataclass
+class _Clip:
+    """A clip before its augmentation. Each frame is there once, also where it stands in for others.
+
+    Attributes:
+        order: for each place of the clip, oldest first, which of the frames it shows.
+        file_names: of each place.
+        frames: (H, W, 3) uint8.
+        objects: of each frame, those in it; none where the frame is not supervised.
+        masks: of each frame, (H, W) uint8, one an object.
+    """
+
+    order: list[int]
+    file_names: list[str]
+    frames: list[np.ndarray]
+    objects: list[list[dict[str, Any]]]
+    masks: list[list[np.ndarray]]
+
+
 class ClipDatasetMapper:
     """Maps the record of a video (see :func:`~rcf_vis.data.ytvis.load_ytvis_json`).
 
@@ -41,8 +62,14 @@ class ClipDatasetMapper:
         augmentations: in training, what is drawn once a clip; in testing, the resize alone.
         image_format: ``"BGR"`` or ``"RGB"``, the order of the channels of ``image``.
         num_reference_frames: δ, the frames before the target that a clip holds.
-        supervise_all_frames: ground truth for each frame of the clip, not for the target alone
-            (``MODEL.RCF.ORDER_SUPERVISION``).
+        supervise_all_frames: ground truth for the target and the δ frames before it, not for the
+            target alone (``MODEL.RCF.ORDER_SUPERVISION``); the clip then holds 2δ + 1 frames, so
+            that each of them has references of its own.
+        time_reversal: with probability 0.5, drawn once a clip, the references of target t are the
+            frames t + δ … t + 1 (``INPUT.TIME_REVERSAL``).
+        still_motion: what is drawn for each frame of a clip that is made of a still image, that is
+            of a record with ``still_image`` (``INPUT.PSEUDO_CLIP``); by default
+            :class:`~rcf_vis.data.pseudo_clip.RandomAffine`. A video of one frame stays as it is.
     """
 
     @configurable
@@ -54,6 +81,8 @@ class ClipDatasetMapper:
         image_format: str = "BGR",
         num_reference_frames: int = 1,
         supervise_all_frames: bool = False,
+        time_reversal: bool = False,
+        still_motion: T.Augmentation | None = None,
     ) -> None:
         if image_format not in ("BGR", "RGB"):
             raise ValueError(f"INPUT.FORMAT is '{image_format}', expected BGR or RGB")
@@ -66,6 +95,8 @@ class ClipDatasetMapper:
         self.image_format = image_format
         self.num_reference_frames = num_reference_frames
         self.supervise_all_frames = supervise_all_frames
+        self.time_reversal = time_reversal
+        self.still_motion = still_motion or RandomAffine()
         mode = "training" if is_train else "inference"
         logger.info("Augmentations used in %s: %s", mode, self.augmentations)
 
@@ -79,6 +110,8 @@ class ClipDatasetMapper:
             "image_format": cfg.INPUT.FORMAT,
             "num_reference_frames": cfg.MODEL.RCF.NUM_REFERENCE_FRAMES,
             "supervise_all_frames": cfg.MODEL.RCF.ORDER_SUPERVISION,
+            "time_reversal": cfg.INPUT.TIME_REVERSAL,
+            "still_motion": RandomAffine(cfg),
         }
 
     def __call__(self, record: dict[str, Any]) -> dict[str, Any]:
@@ -89,11 +122,12 @@ class ClipDatasetMapper:
         Returns:
             ``video_id``, ``height`` and ``width`` of the video in pixels, ``file_names``, and
 
-            in training: ``file_names`` of the clip's frames; ``image``, a list of δ + 1 uint8
-            tensors (3, h, w), oldest first, the target last; ``instances``, a list of
-            :class:`Instances` of size (h, w) for the target alone, or for each frame, with
-            ``gt_classes`` (n,) int64, ``gt_masks`` :class:`BitMasks` and ``gt_ids`` (n,) int64,
-            the identity within the video. No crowds, no empty masks; n may be 0.
+            in training: ``file_names`` of the clip's frames; ``image``, a list of δ + 1 (with
+            ``supervise_all_frames`` 2δ + 1) uint8 tensors (3, h, w), oldest first, the target
+            last; ``instances``, a list of :class:`Instances` of size (h, w) for the target alone,
+            or for the last δ + 1 frames, with ``gt_classes`` (n,) int64, ``gt_masks``
+            :class:`BitMasks` and ``gt_ids`` (n,) int64, the identity within the video. No crowds,
+            no empty masks; n may be 0.
 
             in testing: ``length``, ``file_names`` of all frames and ``image``, a
             :class:`LazyFrames` of uint8 tensors (3, h, w).
@@ -119,27 +153,65 @@ class ClipDatasetMapper:
     def _map_clip(self, record: dict[str, Any]) -> dict[str, Any]:
         if "annotations" not in record:
             raise DatasetError(f"video {record['video_id']}: training needs annotations")
-        target = np.random.randint(record["length"])
-        clip = clip_indices(target, self.num_reference_frames)
-        supervised = clip if self.supervise_all_frames else clip[-1:]
-
-        indices = sorted(set(clip))  # each frame is read once, also where it stands in for others
-        objects = [_objects_of(record, i) if i in supervised else [] for i in indices]
-        images, masks = augment_clip(
-            self.augmentations,
-            [self._read(record, i) for i in indices],
-            [_decode(record, i, of) for i, of in zip(indices, objects, strict=True)],
-        )
-        tensors = dict(zip(indices, map(frame_to_tensor, images), strict=True))
-        instances = dict(zip(indices, map(_to_instances, images, objects, masks), strict=True))
+        clip = self._still_clip(record) if record.get("still_image") else self._video_clip(record)
+        images, masks = augment_clip(self.augmentations, clip.frames, clip.masks)
+        tensors = [frame_to_tensor(image) for image in images]
+        instances = list(map(_to_instances, images, clip.objects, masks))
         return {
             "video_id": record["video_id"],
             "height": record["height"],
             "width": record["width"],
-            "file_names": [record["file_names"][i] for i in clip],
-            "image": [tensors[i] for i in clip],
-            "instances": [instances[i] for i in supervised],
+            "file_names": clip.file_names,
+            "image": [tensors[k] for k in clip.order],
+            "instances": [instances[k] for k in clip.order[-self._num_supervised :]],
         }
+
+    def _video_clip(self, record: dict[str, Any]) -> _Clip:
+        """A target, drawn uniformly, with the frames before it, or after it if time is reversed."""
+        last = record["length"] - 1
+        target = np.random.randint(record["length"])
+        if self.time_reversal and np.random.rand() < 0.5:
+            indices = [last - i for i in clip_indices(last - target, self._num_past)]
+        else:
+            indices = clip_indices(target, self._num_past)
+
+        distinct = sorted(set(indices))
+        supervised = indices[-self._num_supervised :]
+        objects = [_objects_of(record, i) if i in supervised else [] for i in distinct]
+        return _Clip(
+            order=[distinct.index(i) for i in indices],
+            file_names=[record["file_names"][i] for i in indices],
+            frames=[self._read(record, i) for i in distinct],
+            objects=objects,
+            masks=[_decode(record, i, of) for i, of in zip(distinct, objects, strict=True)],
+        )
+
+    def _still_clip(self, record: dict[str, Any]) -> _Clip:
+        """The image as often as the clip has frames, each time under another random map."""
+        objects = _objects_of(record, 0)
+        frames, masks = make_pseudo_clip(
+            self.still_motion,
+            self._read(record, 0),
+            _decode(record, 0, objects),
+            num_frames=self._num_past + 1,
+            num_supervised=self._num_supervised,
+        )
+        return _Clip(
+            order=list(range(len(frames))),
+            file_names=record["file_names"] * len(frames),
+            frames=frames,
+            objects=[objects if of else [] for of in masks],
+            masks=masks,
+        )
+
+    @property
+    def _num_supervised(self) -> int:
+        return self.num_reference_frames + 1 if self.supervise_all_frames else 1
+
+    @property
+    def _num_past(self) -> int:
+        """Frames before the target: each supervised one has δ references of its own."""
+        return self.num_reference_frames + self._num_supervised - 1
 
     def _read(self, record: dict[str, Any], index: int) -> np.ndarray:
         return read_frame(

@@ -30,14 +30,21 @@ def datasets_root() -> str:
     return os.path.expanduser(os.getenv("DETECTRON2_DATASETS", "datasets"))
 
 
-def ytvis_layout(folder: str, split: str) -> Layout:
-    """YouTube-VIS, e.g. ``ytvis_layout("ytvis_2019", "val")``."""
+def ytvis_layout(folder: str, split: str, *, only_split: bool = False) -> Layout:
+    """YouTube-VIS, e.g. ``ytvis_layout("ytvis_2019", "val")``.
+
+    Args:
+        folder: of the data set.
+        split: train, val or test.
+        only_split: the folder holds no other split, so its json may lie there without a name.
+    """
     names = _SPLIT_FOLDERS[split]
     return Layout(
         json_files=(
             *(f"{folder}/{name}.json" for name in names),
             *(f"{folder}/{name}/instances.json" for name in names),
             f"{folder}/annotations/instances_{split}_sub.json",
+            *((f"{folder}/instances.json",) if only_split else ()),
         ),
         image_roots=tuple(f"{folder}/{name}/JPEGImages" for name in names),
     )
@@ -50,9 +57,16 @@ def ovis_layout(split: str) -> Layout:
         json_files=(
             *(f"ovis/annotations/annotations_{name}.json" for name in names),
             *(f"ovis/annotations_{name}.json" for name in names),
+            *(f"ovis/annotations/{name}.json" for name in names),
+            *(f"ovis/{name}.json" for name in names),
         ),
         image_roots=tuple(f"ovis/{name}" for name in names),
     )
+
+
+def coco_layout() -> Layout:
+    """COCO 2017's training images, as Detectron2 itself expects them."""
+    return Layout(("coco/annotations/instances_train2017.json",), ("coco/train2017",))
 
 
 def synthvis_layout(split: str) -> Layout:

@@ -16,8 +16,10 @@ from rcf_vis.data import (
     register_ytvis_instances,
 )
 from rcf_vis.data.build import list_tracks
+from rcf_vis.data.categories import YTVIS_2019_CATEGORIES
 
 from .clip_data import make_content
+from .coco_data import make_annotation, make_image, write_coco
 
 
 @pytest.fixture
@@ -133,6 +135,7 @@ def test_rare_classes_are_repeated(register, cfg):
     content["annotations"][3]["category_id"] = 7  # one video of four
     cfg.DATASETS.TRAIN = (register("test_build_repeat", content),)
     cfg.DATALOADER.SAMPLER_TRAIN = "RepeatFactorTrainingSampler"
+    cfg.MODEL.RCF.NUM_REFERENCE_FRAMES = 0
     cfg.DATALOADER.REPEAT_THRESHOLD = 1.0  # sqrt(1 / 0.25) = 2 to sqrt(1 / 0.75) = 1.15
     cfg.SOLVER.IMS_PER_BATCH = 1
     torch.manual_seed(0)
@@ -145,4 +148,98 @@ def test_an_unknown_sampler_is_named(register, cfg):
     cfg.DATASETS.TRAIN = (register("test_build_sampler"),)
     cfg.DATALOADER.SAMPLER_TRAIN = "AlphabeticalSampler"
     with pytest.raises(ValueError, match="SAMPLER_TRAIN is 'AlphabeticalSampler'"):
+        build_train_loader(cfg)
+
+
+def mapped_paths(record):
+    return record["file_names"][0]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_ratio_is_the_share_of_the_clips(register, cfg, workers):
+    large = register("test_build_large", lengths=(2,) * 30)
+    small = register("test_build_small", lengths=(2,) * 3)
+    cfg.DATASETS.TRAIN, cfg.DATASETS.DATASET_RATIO = (large, small), [1, 3.0]
+    cfg.DATALOADER.NUM_WORKERS, cfg.SOLVER.IMS_PER_BATCH = workers, 10
+    np.random.seed(0)
+    batches = iter(build_train_loader(cfg, mapper=mapped_paths))
+    paths = [path for _ in range(160) for path in next(batches)]
+    share = np.mean(["test_build_small" in path for path in paths])
+    assert share == pytest.approx(0.75, abs=0.04)  # 3.7 deviations
+    seen = {path for path in paths if "test_build_large" in path}
+    assert len(seen) == 30
+
+
+def test_without_a_ratio_the_sizes_decide(register, cfg):
+    cfg.DATASETS.TRAIN = (register("test_build_e", lengths=(2,) * 9), register("test_build_f"))
+    cfg.SOLVER.IMS_PER_BATCH = 10
+    np.random.seed(0)
+    batches = iter(build_train_loader(cfg, mapper=mapped_paths))
+    for _ in range(5):  # ten videos, ten clips: each once
+        assert sum("test_build_f" in path for path in next(batches)) == 1
+
+
+def test_repeat_factors_within_the_sets_of_a_ratio(register, cfg):
+    content = make_content(lengths=(2,) * 4, objects=1)
+    content["annotations"][3]["category_id"] = 7
+    cfg.DATASETS.TRAIN = (register("test_build_g", content), register("test_build_h"))
+    cfg.DATASETS.DATASET_RATIO = [0.8, 0.2]
+    cfg.DATALOADER.SAMPLER_TRAIN = "RepeatFactorTrainingSampler"
+    cfg.DATALOADER.REPEAT_THRESHOLD = 1.0
+    cfg.SOLVER.IMS_PER_BATCH = 10
+    np.random.seed(0)
+    batches = iter(build_train_loader(cfg, mapper=mapped_paths))
+    paths = [path for _ in range(200) for path in next(batches)]
+    own = [path.split("video")[-1][0] for path in paths if "test_build_g" in path]
+    assert len(own) / 2000 == pytest.approx(0.8, abs=0.035)
+    assert own.count("4") / (own.count("1") + own.count("2") + own.count("3")) == pytest.approx(
+        2 / 3 / 1.1547, rel=0.15
+    )
+
+
+@pytest.mark.parametrize("ratio", [[1.0], [1.0, -1.0], [0.0, 0.0]])
+def test_a_bad_ratio_is_an_error_before_anything_is_read(cfg, ratio):
+    cfg.DATASETS.TRAIN, cfg.DATASETS.DATASET_RATIO = ("ytvis_2019_train", "ovis_train"), ratio
+    expected = r"DATASETS\.DATASET_RATIO is .*expected 2 numbers.*\(ytvis_2019_train, ovis_train\)"
+    with pytest.raises(ValueError, match=expected):
+        build_train_loader(cfg)
+
+
+def test_a_set_of_a_ratio_with_nothing_in_it_is_named(register, cfg):
+    empty = register("test_build_nothing", {**make_content(), "annotations": []})
+    cfg.DATASETS.TRAIN, cfg.DATASETS.DATASET_RATIO = (register("test_build_i"), empty), [1, 1]
+    with pytest.raises(DatasetError, match="annotated object in test_build_nothing$"):
+        build_train_loader(cfg)
+
+
+def test_videos_that_are_all_shorter_than_a_clip_are_refused(register, cfg):
+    short = register("test_build_short", lengths=(1, 3, 2))
+    cfg.DATASETS.TRAIN = (register("test_build_j"), short)
+    cfg.MODEL.RCF.NUM_REFERENCE_FRAMES = 3
+    expected = r"NUM_REFERENCE_FRAMES is 3, .*'test_build_short' has 3 frames; expected at least 4"
+    with pytest.raises(ValueError, match=expected):
+        build_train_loader(cfg)
+    cfg.MODEL.RCF.NUM_REFERENCE_FRAMES = 2  # the video of three frames is long enough
+    batch = next(iter(build_train_loader(cfg)))
+    assert [len(sample["image"]) for sample in batch] == [3, 3]
+
+
+def test_coco_and_videos_are_trained_on_together(register, cfg, tmp_path, monkeypatch):
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    images = [make_image(number) for number in range(6)]
+    write_coco(tmp_path, images, [make_annotation(n, n, 18, (10, 8, 40, 30)) for n in range(6)])
+    content = {**make_content(lengths=(3,)), "categories": YTVIS_2019_CATEGORIES}
+    cfg.DATASETS.TRAIN = ("coco2ytvis2019_train", register("test_build_videos", content))
+    cfg.DATASETS.DATASET_RATIO, cfg.MODEL.RCF.NUM_REFERENCE_FRAMES = [0.5, 0.5], 2
+    np.random.seed(0)
+    batches = iter(build_train_loader(cfg))
+    samples = [sample for _ in range(20) for sample in next(batches)]
+    stills = [sample for sample in samples if "train2017" in sample["file_names"][0]]
+    assert 8 < len(stills) < 32
+    for sample in samples:
+        assert [image.shape for image in sample["image"]] == [(3, 48, 64)] * 3
+    assert {of for s in stills for of in s["instances"][0].gt_classes.tolist()} == {7}  # dog
+    assert not any(torch.equal(sample["image"][0], sample["image"][2]) for sample in stills)
+    cfg.DATASETS.TRAIN = ("coco2ytvis2021_train", "test_build_videos")
+    with pytest.raises(DatasetError, match="'coco2ytvis2021_train' and 'test_build_videos' have"):
         build_train_loader(cfg)

@@ -25,6 +25,7 @@ PUBLIC = {
     **{f"ytvis_{year}_{split}": 40 for year in (2019, 2021) for split in ("train", "val", "test")},
     "ytvis_2022_val": 40,
     **{f"ovis_{split}": 25 for split in ("train", "val", "test")},
+    **{f"coco2ytvis{year}{kind}_train": 40 for year in (2019, 2021) for kind in ("", "_strict")},
 }
 
 
@@ -185,3 +186,18 @@ def test_a_malformed_entry_is_shown(cfg, entry):
 def test_paths_of_an_unknown_name():
     with pytest.raises(KeyError, match="no data set 'nothing'"):
         dataset_paths("nothing")
+
+
+@pytest.mark.parametrize("year", [2019, 2021])
+def test_coco_has_the_classes_of_the_videos_that_it_is_joined_with(year):
+    videos = MetadataCatalog.get(f"ytvis_{year}_train")
+    for kind in ("", "_strict"):
+        stills = MetadataCatalog.get(f"coco2ytvis{year}{kind}_train")
+        assert stills.thing_classes == videos.thing_classes
+
+
+def test_coco_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    expected = r"(?s)'coco2ytvis2021_train'.*coco/annotations/instances_train2017\.json"
+    with pytest.raises(FileNotFoundError, match=expected):
+        DatasetCatalog.get("coco2ytvis2021_train")

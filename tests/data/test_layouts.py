@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from rcf_vis.data.layouts import datasets_root, find_dataset, ovis_layout, ytvis_layout
+from rcf_vis.data.layouts import (
+    coco_layout,
+    datasets_root,
+    find_dataset,
+    ovis_layout,
+    ytvis_layout,
+)
 
 
 def put(root: Path, json_file: str, image_root: str) -> None:
@@ -36,7 +42,22 @@ def test_layouts_of_youtube_vis(tmp_path, split, json_file, image_root):
     assert paths.image_root == str(tmp_path / "ytvis_2021" / image_root)
 
 
-@pytest.mark.parametrize("prefix", ["annotations/annotations_", "annotations_"])
+def test_a_folder_of_one_split_may_have_its_json_at_its_top(tmp_path):
+    put(tmp_path / "ytvis_2022", "instances.json", "val/JPEGImages")
+    paths = find_dataset("x", ytvis_layout("ytvis_2022", "val", only_split=True), str(tmp_path))
+    assert paths.json_file == str(tmp_path / "ytvis_2022/instances.json")
+    with pytest.raises(FileNotFoundError, match="no json"):
+        find_dataset("x", ytvis_layout("ytvis_2022", "val"), str(tmp_path))
+
+
+def test_layout_of_coco(tmp_path):
+    put(tmp_path / "coco", "annotations/instances_train2017.json", "train2017")
+    paths = find_dataset("x", coco_layout(), str(tmp_path))
+    assert paths.json_file == str(tmp_path / "coco/annotations/instances_train2017.json")
+    assert paths.image_root == str(tmp_path / "coco/train2017")
+
+
+@pytest.mark.parametrize("prefix", ["annotations/annotations_", "annotations_", "annotations/", ""])
 @pytest.mark.parametrize(
     ("split", "name"), [("train", "train"), ("val", "valid"), ("test", "test")]
 )
