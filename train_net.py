@@ -16,7 +16,7 @@ from detectron2.utils.logger import setup_logger
 
 from rcf_vis import add_rcf_config
 from rcf_vis.data import register_datasets_from_cfg
-from rcf_vis.engine import RCFCheckpointer, Trainer
+from rcf_vis.engine import RCFCheckpointer, Trainer, known_class_names
 
 
 def setup(args: argparse.Namespace) -> CfgNode:
@@ -36,9 +36,13 @@ def main(args: argparse.Namespace) -> dict | None:
     cfg = setup(args)
     if args.eval_only:
         model = Trainer.build_model(cfg)
-        RCFCheckpointer(model, save_dir=cfg.OUTPUT_DIR).resume_or_load(
-            cfg.MODEL.WEIGHTS, resume=args.resume
+        checkpointer = RCFCheckpointer(
+            model,
+            save_dir=cfg.OUTPUT_DIR,
+            class_names=known_class_names(cfg.DATASETS.TEST),
+            load_ema=cfg.SOLVER.EMA.EVALUATE,
         )
+        checkpointer.resume_or_load(cfg.MODEL.WEIGHTS, resume=args.resume)
         results = Trainer.test(cfg, model)
         if comm.is_main_process():
             verify_results(cfg, results)

@@ -45,3 +45,18 @@ def test_publishing_keeps_the_weights_alone(tmp_path):
     with pytest.raises(KeyError, match="expected the key 'model'"):
         publish(tmp_path / "other.pth", tmp_path / "y.pth")
     assert not (tmp_path / "y.pth").exists()
+
+
+def test_publishing_the_average(tmp_path):
+    publish = load_script("tools/publish_model.py").publish
+    last, average = {"w": torch.zeros(2)}, {"w": torch.ones(2)}
+    torch.save({"model": last, "class_names": ["a", "b"]}, tmp_path / "last.pth")
+    torch.save({"model": last, "ema": average}, tmp_path / "both.pth")
+    publish(tmp_path / "both.pth", tmp_path / "x.pth", ema=True)
+    content = torch.load(tmp_path / "x.pth", weights_only=True)
+    assert set(content) == {"model"} and torch.equal(content["model"]["w"], average["w"])
+    publish(tmp_path / "last.pth", tmp_path / "y.pth")
+    assert torch.load(tmp_path / "y.pth", weights_only=True)["class_names"] == ["a", "b"]
+    with pytest.raises(KeyError, match="expected the key 'ema'"):
+        publish(tmp_path / "last.pth", tmp_path / "z.pth", ema=True)
+    assert not (tmp_path / "z.pth").exists()

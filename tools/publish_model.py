@@ -2,6 +2,7 @@
 """Take the weights out of a training checkpoint, without optimizer, schedule and iteration.
 
 python tools/publish_model.py output/rcf_tiny/model_final.pth rcf_vis/weights/rcf_tiny.pth
+python tools/publish_model.py --ema output/rcf_r50/model_final.pth rcf_r50.pth
 """
 
 import argparse
@@ -12,17 +13,27 @@ import torch
 from rcf_vis.files import whole_file
 
 
-def publish(checkpoint: Path, output: Path) -> int:
-    """Write ``{"model": weights}``; returns the size of the file in bytes.
+def publish(checkpoint: Path, output: Path, *, ema: bool = False) -> int:
+    """Write ``{"model": weights}``, and the class names where the checkpoint has them.
+
+    Args:
+        ema: take the averaged weights (``SOLVER.EMA``) instead of the last ones.
+
+    Returns:
+        The size of the file in bytes.
 
     Raises:
-        KeyError: the file is no checkpoint of Detectron2's trainer.
+        KeyError: the file is no checkpoint of Detectron2's trainer, or has no averaged weights.
     """
     content = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    if "model" not in content:
-        raise KeyError(f"{checkpoint}: expected the key 'model', it has {sorted(content)}")
+    key = "ema" if ema else "model"
+    if key not in content:
+        raise KeyError(f"{checkpoint}: expected the key {key!r}, it has {sorted(content)}")
+    kept = {"model": content[key]}
+    if "class_names" in content:
+        kept["class_names"] = content["class_names"]
     with whole_file(output) as temporary:
-        torch.save({"model": content["model"]}, temporary)
+        torch.save(kept, temporary)
     return output.stat().st_size
 
 
@@ -32,8 +43,9 @@ def main() -> None:
     )
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("output", type=Path)
+    parser.add_argument("--ema", action="store_true", help="the averaged weights (SOLVER.EMA)")
     args = parser.parse_args()
-    size = publish(args.checkpoint, args.output)
+    size = publish(args.checkpoint, args.output, ema=args.ema)
     print(f"{args.output}: {size / 1e6:.1f} MB")
 
 

@@ -1,13 +1,28 @@
 """Training of RCF with Detectron2's loop."""
 
-from .checkpoint import RCFCheckpointer
+from .accumulation import AccumulatingAMPTrainer, AccumulatingTrainer, build_loop, check_batch_size
+from .activation_checkpointing import checkpoint_activations
+from .checkpoint import RCFCheckpointer, known_class_names
+from .ema import ModelEMA
+from .lazy import WarmupPolyMultiplier, load_dataset
 from .optimizer import FullModelClippingAdamW, build_optimizer, parameter_groups
-from .trainer import Trainer
+from .trainer import Trainer, check_classes, create_ddp
 
 __all__ = [
+    "AccumulatingAMPTrainer",
+    "AccumulatingTrainer",
     "FullModelClippingAdamW",
+    "ModelEMA",
     "RCFCheckpointer",
     "Trainer",
+    "WarmupPolyMultiplier",
+    "build_loop",
     "build_optimizer",
+    "check_batch_size",
+    "check_classes",
+    "checkpoint_activations",
+    "create_ddp",
+    "known_class_names",
+    "load_dataset",
     "parameter_groups",
 ]

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.data import MetadataCatalog
 from torch import nn
 
-__all__ = ["RCFCheckpointer"]
+__all__ = ["RCFCheckpointer", "known_class_names"]
 
 _CLASS_LAYER = "heads.class_embed."
+_ADVICE = "to fine-tune on other categories set MODEL.RCF.LOAD_CLASS_HEAD False"
 
 
 class RCFCheckpointer(DetectionCheckpointer):
-    """Detectron2's checkpointer, which refuses a class layer of another number of classes.
+    """Detectron2's checkpointer, which refuses a class layer that was made for other classes.
 
     Detectron2 skips what does not fit and goes on with random weights there; for the class layer
-    that means results that look like results and are not.
+    that means results that look like results and are not. The same number of other classes
+    (YouTube-VIS 2019 and 2021) even fits. Checkpoints therefore carry the names of their classes
+    (``class_names``); older ones have none, and are compared by number alone.
 
     Args:
         load_class_head: False leaves the class layer as it is, to fine-tune on other categories
-            (``MODEL.RCF.LOAD_CLASS_HEAD``).
+            (``MODEL.RCF.LOAD_CLASS_HEAD``). A run that is resumed has its own: it is loaded.
+        class_names: of the data set, in the order of the class layer; saved, and compared with
+            those of the weights. None: neither.
+        load_ema: load the averaged weights of a checkpoint that has them (``ema``) in place of
+            those that were trained (``SOLVER.EMA.EVALUATE``); for inference.
     """
 
     def __init__(
@@ -30,18 +40,37 @@ class RCFCheckpointer(DetectionCheckpointer):
         *,
         save_to_disk: bool | None = None,
         load_class_head: bool = True,
+        class_names: Sequence[str] | None = None,
+        load_ema: bool = False,
         **checkpointables: Any,
     ) -> None:
         super().__init__(model, save_dir, save_to_disk=save_to_disk, **checkpointables)
         self.load_class_head = load_class_head
+        self.class_names = class_names if class_names is None else list(class_names)
+        self.load_ema = load_ema
         self._path = ""
 
+    def save(self, name: str, **kwargs: Any) -> None:
+        """As Detectron2's, with the names of the classes."""
+        if self.class_names is not None:
+            kwargs = {"class_names": self.class_names, **kwargs}
+        super().save(name, **kwargs)
+
     def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """As Detectron2's; ValueError where the class layers differ in size."""
+        """As Detectron2's; ValueError where the class layers differ in size or in names."""
         self._path = path
         return super().load(path, *args, **kwargs)
 
+    def resume_or_load(self, path: str, *, resume: bool = True) -> dict[str, Any]:
+        """As Detectron2's; see ``load_class_head``."""
+        if resume and self.has_checkpoint():
+            self.load_class_head = True
+        return super().resume_or_load(path, resume=resume)
+
     def _load_model(self, checkpoint: dict[str, Any]) -> Any:
+        if self.load_ema and "ema" in checkpoint:
+            self.logger.info("%s: the averaged weights (EMA) are loaded", self._path)
+            checkpoint["model"] = checkpoint.pop("ema")
         weights = checkpoint["model"]
         for key in [k for k in weights if k.removeprefix("module.").startswith(_CLASS_LAYER)]:
             if not self.load_class_head:
@@ -51,7 +80,26 @@ class RCFCheckpointer(DetectionCheckpointer):
             if own.shape[0] != weights[key].shape[0]:
                 raise ValueError(
                     f"{self._path}: weights of {weights[key].shape[0] - 1} classes, but "
-                    f"MODEL.RCF.NUM_CLASSES is {own.shape[0] - 1}; to fine-tune on other "
-                    "categories set MODEL.RCF.LOAD_CLASS_HEAD False"
+                    f"MODEL.RCF.NUM_CLASSES is {own.shape[0] - 1}; {_ADVICE}"
                 )
+        if self.load_class_head:
+            self._check_class_names(checkpoint.get("class_names"))
         return super()._load_model(checkpoint)
+
+    def _check_class_names(self, names: Sequence[str] | None) -> None:
+        if names is None or self.class_names is None or list(names) == self.class_names:
+            return
+        pairs = enumerate(zip_longest(names, self.class_names))
+        number, (theirs, ours) = next((k, pair) for k, pair in pairs if pair[0] != pair[1])
+        raise ValueError(
+            f"{self._path}: weights of other classes than those of DATASETS: number {number} is "
+            f"'{theirs}' there and '{ours}' here; {_ADVICE}"
+        )
+
+
+def known_class_names(datasets: Sequence[str]) -> list[str] | None:
+    """The classes of the first of some data sets, as far as its metadata has them yet.
+
+    A data set of one's own takes them from its json, when that is loaded; until then: None.
+    """
+    return MetadataCatalog.get(datasets[0]).get("thing_classes") if datasets else None

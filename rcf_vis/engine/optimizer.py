@@ -57,13 +57,15 @@ def parameter_groups(
         model: its sub-module ``backbone`` learns at ``backbone_multiplier · base_lr``.
         base_lr: learning rate of everything else.
         weight_decay: of all parameters but those of normalisation layers (``weight_decay_norm``)
-            and embeddings (``weight_decay_embed``), where these are not None.
+            and embeddings (``weight_decay_embed``), where these are not None, and of those that a
+            module names in its ``no_weight_decay()``, as timm's models do.
 
     Returns:
         Groups for an optimizer, each parameter in exactly one.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     seen: set[nn.Parameter] = set()
+    without_decay = _without_decay(model)
     for module_name, module in model.named_modules():
         for parameter in module.parameters(recurse=False):
             if not parameter.requires_grad or parameter in seen:
@@ -74,6 +76,8 @@ def parameter_groups(
                 decay = weight_decay_norm
             elif isinstance(module, nn.Embedding) and weight_decay_embed is not None:
                 decay = weight_decay_embed
+            elif parameter in without_decay:
+                decay = 0.0
             in_backbone = "backbone" in module_name.split(".")
             lr = base_lr * (backbone_multiplier if in_backbone else 1.0)
             groups.setdefault((lr, decay), []).append(parameter)
@@ -81,6 +85,15 @@ def parameter_groups(
         {"params": parameters, "lr": lr, "weight_decay": decay}
         for (lr, decay), parameters in groups.items()
     ]
+
+
+def _without_decay(model: nn.Module) -> set[nn.Parameter]:
+    """Parameters that a module of ``model`` asks to leave out of the weight decay."""
+    exempt = set()
+    for module in model.modules():
+        names = module.no_weight_decay() if hasattr(module, "no_weight_decay") else ()
+        exempt.update(p for name, p in module.named_parameters() if name in names)
+    return exempt
 
 
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:

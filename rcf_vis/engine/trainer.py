@@ -8,11 +8,12 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
-from detectron2.engine import AMPTrainer, DefaultTrainer, SimpleTrainer
+from detectron2.engine import DefaultTrainer, HookBase, hooks
 from detectron2.engine.defaults import create_ddp_model
 from detectron2.engine.train_loop import TrainerBase
 from detectron2.evaluation import DatasetEvaluator, DatasetEvaluators
@@ -26,10 +27,13 @@ from torch.utils.data import DataLoader
 from rcf_vis.data import build_test_loader, build_train_loader
 from rcf_vis.evaluation import YTVISEvaluator
 
-from .checkpoint import RCFCheckpointer
+from .accumulation import build_loop, check_batch_size
+from .activation_checkpointing import checkpoint_activations
+from .checkpoint import RCFCheckpointer, known_class_names
+from .ema import ModelEMA
 from .optimizer import build_optimizer
 
-__all__ = ["Trainer"]
+__all__ = ["Trainer", "check_classes", "create_ddp"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +42,11 @@ class Trainer(DefaultTrainer):
     """The standard training loop for RCF.
 
     Differs from ``DefaultTrainer`` in what it builds, and in that several processes may train on
-    CPUs, where ``DistributedDataParallel`` takes no device ids.
+    CPUs, where ``DistributedDataParallel`` takes no device ids. Three keys make training fit into
+    less memory or steady it: ``SOLVER.ACCUMULATE_STEPS``, ``ACTIVATION_CHECKPOINTING`` and ``EMA``.
+
+    Attributes:
+        ema: the moving average of the weights, None where ``SOLVER.EMA.ENABLED`` is False.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
@@ -46,30 +54,59 @@ class Trainer(DefaultTrainer):
         if not logging.getLogger("detectron2").isEnabledFor(logging.INFO):
             setup_logger()
         cfg = DefaultTrainer.auto_scale_workers(cfg, comm.get_world_size())
+        solver = cfg.SOLVER
+        check_batch_size(solver.IMS_PER_BATCH, solver.ACCUMULATE_STEPS, comm.get_world_size())
 
         model = self.build_model(cfg)
         optimizer = self.build_optimizer(cfg, model)
         data_loader = self.build_train_loader(cfg)
-        on_cpu = next(model.parameters()).device.type == "cpu"
-        model = create_ddp_model(
+        self.ema = ModelEMA(model, decay=solver.EMA.DECAY) if solver.EMA.ENABLED else None
+        model = create_ddp(model, broadcast_buffers=False)
+        self._trainer = build_loop(
             model,
-            broadcast_buffers=False,
-            device_ids=None if on_cpu else [comm.get_local_rank()],
+            data_loader,
+            optimizer,
+            amp=solver.AMP.ENABLED,
+            accumulate_steps=solver.ACCUMULATE_STEPS,
         )
-        trainer = AMPTrainer if cfg.SOLVER.AMP.ENABLED else SimpleTrainer
-        self._trainer = trainer(model, data_loader, optimizer)
 
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
         self.checkpointer = RCFCheckpointer(
             model,
             cfg.OUTPUT_DIR,
             load_class_head=cfg.MODEL.RCF.LOAD_CLASS_HEAD,
+            class_names=known_class_names(cfg.DATASETS.TRAIN),
+            **({"ema": self.ema} if self.ema else {}),
             trainer=weakref.proxy(self),
         )
         self.start_iter = 0
-        self.max_iter = cfg.SOLVER.MAX_ITER
+        self.max_iter = solver.MAX_ITER
         self.cfg = cfg
         self.register_hooks(self.build_hooks())
+
+    def build_hooks(self) -> list[HookBase]:
+        """Detectron2's hooks, with the moving average updated before it is saved or evaluated."""
+        built = super().build_hooks()
+        if self.ema is None:
+            return built
+        ema = self.ema
+        update = hooks.CallbackHook(after_step=lambda _: ema.update())
+        built.insert(1, update)  # behind the timer, which is to be the first
+        if self.cfg.SOLVER.EMA.EVALUATE:
+            evaluate = hooks.EvalHook(self.cfg.TEST.EVAL_PERIOD, self._test_ema)
+            built = [evaluate if isinstance(hook, hooks.EvalHook) else hook for hook in built]
+        return built
+
+    def _test_ema(self) -> OrderedDict:
+        logger.info("The averaged weights (EMA) are evaluated")
+        self._last_eval_results = self.test(self.cfg, self.ema.model)
+        return self._last_eval_results
+
+    @classmethod
+    def build_model(cls, cfg: CfgNode) -> nn.Module:
+        model = super().build_model(cfg)
+        checkpoint_activations(model, cfg.SOLVER.ACTIVATION_CHECKPOINTING)
+        return model
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
@@ -82,13 +119,13 @@ class Trainer(DefaultTrainer):
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> DataLoader:
         loader = build_train_loader(cfg)
-        _check_classes(cfg, cfg.DATASETS.TRAIN[0])
+        check_classes(cfg.DATASETS.TRAIN[0], cfg.MODEL.RCF.NUM_CLASSES)
         return loader
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> DataLoader:
         loader = build_test_loader(cfg, dataset_name)
-        _check_classes(cfg, dataset_name)
+        check_classes(dataset_name, cfg.MODEL.RCF.NUM_CLASSES)
         return loader
 
     @classmethod
@@ -126,12 +163,20 @@ class Trainer(DefaultTrainer):
         return results
 
 
-def _check_classes(cfg: CfgNode, dataset_name: str) -> None:
+def create_ddp(model: nn.Module, **kwargs: Any) -> nn.Module:
+    """Detectron2's ``create_ddp_model``, which may also train on CPUs."""
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    device_ids = None if on_cpu else [comm.get_local_rank()]
+    return create_ddp_model(model, device_ids=device_ids, **kwargs)
+
+
+def check_classes(dataset_name: str, num_classes: int, key: str = "MODEL.RCF.NUM_CLASSES") -> None:
+    """ValueError where the model has another number of classes than a loaded data set."""
     classes = MetadataCatalog.get(dataset_name).thing_classes
-    if len(classes) != cfg.MODEL.RCF.NUM_CLASSES:
+    if len(classes) != num_classes:
         raise ValueError(
             f"data set '{dataset_name}' has {len(classes)} classes ({', '.join(classes)}), but "
-            f"MODEL.RCF.NUM_CLASSES is {cfg.MODEL.RCF.NUM_CLASSES}"
+            f"{key} is {num_classes}"
         )
 
 

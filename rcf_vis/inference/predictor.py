@@ -10,7 +10,7 @@ from detectron2.modeling import build_model
 from detectron2.structures import Instances
 
 from rcf_vis.data.augmentation import build_test_augmentation, frame_to_tensor
-from rcf_vis.engine.checkpoint import RCFCheckpointer
+from rcf_vis.engine.checkpoint import RCFCheckpointer, known_class_names
 from rcf_vis.modeling import OnlineState
 
 __all__ = ["OnlinePredictor"]
@@ -43,7 +43,11 @@ class OnlinePredictor:
         self.model = build_model(self.cfg)
         self.model.eval()
         self.metadata = MetadataCatalog.get(cfg.DATASETS.TEST[0]) if cfg.DATASETS.TEST else None
-        RCFCheckpointer(self.model).load(cfg.MODEL.WEIGHTS)
+        RCFCheckpointer(
+            self.model,
+            class_names=known_class_names(cfg.DATASETS.TEST),
+            load_ema=cfg.SOLVER.EMA.EVALUATE,
+        ).load(cfg.MODEL.WEIGHTS)
         self.augmentation = build_test_augmentation(cfg)
         self.input_format = cfg.INPUT.FORMAT
         if self.input_format not in ("RGB", "BGR"):

@@ -2,7 +2,7 @@ import pytest
 import torch
 from detectron2.modeling import build_model
 
-from rcf_vis.engine import RCFCheckpointer
+from rcf_vis.engine import RCFCheckpointer, known_class_names
 
 
 @pytest.fixture
@@ -46,3 +46,50 @@ def test_fine_tuning_on_other_categories(patch_cfg, weights):
 def test_missing_file(patch_cfg, tmp_path):
     with pytest.raises((AssertionError, FileNotFoundError), match="nowhere.pth"):
         RCFCheckpointer(build_model(patch_cfg)).load(str(tmp_path / "nowhere.pth"))
+
+
+def test_class_names_go_with_the_weights(patch_cfg, tmp_path):
+    """As many classes, but others: YouTube-VIS 2019 and 2021 have 40 each."""
+    model = build_model(patch_cfg)
+    names = ["person", "sedan", "ape"]
+    RCFCheckpointer(model, str(tmp_path), class_names=names).save("named")
+    path = str(tmp_path / "named.pth")
+    assert torch.load(path)["class_names"] == names
+
+    RCFCheckpointer(build_model(patch_cfg), class_names=names).load(path)
+    RCFCheckpointer(build_model(patch_cfg)).load(path)  # a data set that has no names yet
+    others = ["person", "car", "ape"]
+    with pytest.raises(ValueError) as error:
+        RCFCheckpointer(build_model(patch_cfg), class_names=others).load(path)
+    for part in (path, "number 1 is 'sedan' there and 'car' here", "LOAD_CLASS_HEAD False"):
+        assert part in str(error.value)
+    with pytest.raises(ValueError, match="number 3 is 'None' there and 'dog' here"):
+        RCFCheckpointer(build_model(patch_cfg), class_names=[*names, "dog"]).load(path)
+    fresh = RCFCheckpointer(build_model(patch_cfg), class_names=others, load_class_head=False)
+    fresh.load(path)
+
+
+def test_weights_without_class_names(patch_cfg, weights):
+    """Those of older checkpoints and of other projects."""
+    path, saved = weights
+    assert "class_names" not in torch.load(path)
+    model = build_model(patch_cfg)
+    RCFCheckpointer(model, class_names=["a", "b", "c"]).load(path)
+    assert torch.equal(model.heads.class_embed.weight, saved["heads.class_embed.weight"])
+
+
+def test_a_fine_tuning_that_is_resumed_keeps_its_class_layer(patch_cfg, weights, tmp_path):
+    path, saved = weights
+    folder = tmp_path / "run"
+    folder.mkdir()
+    tuned = build_model(patch_cfg)
+    RCFCheckpointer(tuned, str(folder)).save("model_0000009")
+    resumed = build_model(patch_cfg)
+    checkpointer = RCFCheckpointer(resumed, str(folder), load_class_head=False)
+    checkpointer.resume_or_load(path, resume=True)
+    expected = tuned.heads.class_embed.weight
+    assert torch.equal(resumed.heads.class_embed.weight, expected)
+    assert not torch.equal(expected, saved["heads.class_embed.weight"])
+    assert known_class_names(()) is None
+    assert known_class_names(("ytvis_2021_val", "ovis_val"))[0] == "airplane"
+    assert known_class_names(("a set without names",)) is None

@@ -40,6 +40,25 @@ def test_frozen_and_shared_parameters():
     assert sum(len(group["params"]) for group in groups) == 3
 
 
+def test_parameters_that_a_module_asks_to_leave_out_of_the_decay():
+    class Embedded(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.position = nn.Parameter(torch.zeros(3))
+            self.linear = nn.Linear(3, 2)
+
+        def no_weight_decay(self):
+            return {"position", "linear.bias"}
+
+    model = nn.ModuleDict({"backbone": Embedded(), "other": nn.Linear(3, 3)})
+    groups = parameter_groups(model, base_lr=1.0, weight_decay=0.1, backbone_multiplier=0.5)
+    of = {id(p): (g["lr"], g["weight_decay"]) for g in groups for p in g["params"]}
+    backbone = model["backbone"]
+    assert of[id(backbone.position)] == of[id(backbone.linear.bias)] == (0.5, 0.0)
+    assert of[id(backbone.linear.weight)] == (0.5, 0.1)
+    assert of[id(model["other"].bias)] == (1.0, 0.1)
+
+
 def test_poly_schedule(patch_cfg):
     solver = patch_cfg.SOLVER
     solver.BASE_LR, solver.MAX_ITER = 0.5, 100

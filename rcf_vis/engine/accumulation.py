@@ -1,0 +1,137 @@
+"""Gradient accumulation: one optimizer step from several forward and backward passes."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import nullcontext
+
+import torch
+from detectron2.engine import AMPTrainer, SimpleTrainer
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+__all__ = ["AccumulatingAMPTrainer", "AccumulatingTrainer", "build_loop", "check_batch_size"]
+
+
+class AccumulatingTrainer(SimpleTrainer):
+    """Splits each batch of the loader into parts that pass the network one after the other.
+
+    An iteration is still one batch and one optimizer step, so schedule, hooks and checkpoints are
+    what they are without it; only the memory shrinks to that of a part. The gradient is the mean
+    over the parts: that of the joint batch where the loss is a mean over its items, as RCF's is.
+    Statistics of a BatchNorm that is trained are those of a part. ``HookBase.after_backward``,
+    which Detectron2 0.6 does not know, is not called.
+
+    Args:
+        model: gives a dict of losses for a list of inputs; may be distributed.
+        data_loader: gives lists of inputs, of a length that ``steps`` divides.
+        optimizer: steps once a batch; clips there, if at all, hence the whole gradient.
+        steps: number of parts.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data_loader: Iterable[list[dict]],
+        optimizer: torch.optim.Optimizer,
+        *,
+        steps: int,
+    ) -> None:
+        super().__init__(model, data_loader, optimizer)
+        self.steps = steps
+
+    def run_step(self) -> None:
+        """One batch, part by part, and one optimizer step."""
+        started = time.perf_counter()
+        batch = next(self._data_loader_iter)
+        data_time = time.perf_counter() - started
+        if len(batch) % self.steps:
+            raise ValueError(
+                f"the loader gives a batch of {len(batch)}, which cannot be split into "
+                f"{self.steps} equal parts (accumulation steps)"
+            )
+        size = len(batch) // self.steps
+        self.optimizer.zero_grad()
+        metrics: dict[str, Tensor] = defaultdict(float)
+        for start in range(0, len(batch), size):
+            is_last = start + size == len(batch)
+            with nullcontext() if is_last else self._no_sync():
+                losses = self._losses(batch[start : start + size])
+                self._backward(sum(losses.values()) / self.steps)
+            for name, loss in losses.items():
+                metrics[name] += loss.detach() / self.steps
+        self._write_metrics(metrics, data_time)
+        self._step()
+
+    def _no_sync(self):
+        """Processes exchange gradients with the last part only, when they are complete."""
+        distributed = isinstance(self.model, DistributedDataParallel)
+        return self.model.no_sync() if distributed else nullcontext()
+
+    def _losses(self, part: list[dict]) -> dict[str, Tensor]:
+        return self.model(part)
+
+    def _backward(self, loss: Tensor) -> None:
+        loss.backward()
+
+    def _step(self) -> None:
+        self.optimizer.step()
+
+
+class AccumulatingAMPTrainer(AccumulatingTrainer, AMPTrainer):
+    """:class:`AccumulatingTrainer` in mixed precision, as Detectron2's ``AMPTrainer`` has it.
+
+    Unlike that one it also runs on a CPU, where it computes in bfloat16 and scales nothing.
+    """
+
+    def _losses(self, part: list[dict]) -> dict[str, Tensor]:
+        with torch.autocast(next(self.model.parameters()).device.type):
+            return super()._losses(part)
+
+    def _backward(self, loss: Tensor) -> None:
+        self.grad_scaler.scale(loss).backward()
+
+    def _step(self) -> None:
+        self.grad_scaler.step(self.optimizer)
+        self.grad_scaler.update()
+
+
+def build_loop(
+    model: nn.Module,
+    data_loader: Iterable[list[dict]],
+    optimizer: torch.optim.Optimizer,
+    *,
+    amp: bool = False,
+    accumulate_steps: int = 1,
+) -> SimpleTrainer:
+    """The inner loop of training: Detectron2's own where there is nothing to accumulate."""
+    if accumulate_steps == 1:
+        return (AMPTrainer if amp else SimpleTrainer)(model, data_loader, optimizer)
+    kind = AccumulatingAMPTrainer if amp else AccumulatingTrainer
+    return kind(model, data_loader, optimizer, steps=accumulate_steps)
+
+
+def check_batch_size(
+    batch_size: int,
+    accumulate_steps: int,
+    num_processes: int,
+    *,
+    keys: tuple[str, str] = ("SOLVER.IMS_PER_BATCH", "SOLVER.ACCUMULATE_STEPS"),
+) -> None:
+    """ValueError where a batch cannot be shared out equally among processes and passes.
+
+    Args:
+        batch_size: of one optimizer step, over all processes.
+        keys: of the config, for the message: of the batch size and of the steps.
+    """
+    batch_key, steps_key = keys
+    if not isinstance(accumulate_steps, int) or accumulate_steps < 1:
+        raise ValueError(f"{steps_key} is {accumulate_steps!r}, expected an integer from 1 on")
+    if batch_size < 1 or batch_size % (num_processes * accumulate_steps):
+        raise ValueError(
+            f"{batch_key} is {batch_size}, expected a multiple of "
+            f"{num_processes * accumulate_steps}: {num_processes} processes × {steps_key} "
+            f"{accumulate_steps}"
+        )
