@@ -1,0 +1,102 @@
+#!/usr/bin/env python
+"""Count what a step of the online model costs, as Detectron2's own ``analyze_model.py`` does.
+
+python tools/analyze.py --config-file configs/rcf_r50.yaml --tasks flop parameter structure
+"""
+
+import argparse
+from itertools import takewhile
+
+from detectron2.config import CfgNode, get_cfg
+from detectron2.modeling import build_model
+from fvcore.nn import parameter_count_table
+from tabulate import tabulate
+
+from rcf_vis import add_rcf_config
+from rcf_vis.cost import PARTS, StepCost, step_cost
+
+TASKS = ("flop", "parameter", "structure")
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command line of this script."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config-file", required=True, metavar="FILE")
+    parser.add_argument(
+        "--tasks", nargs="+", default=["flop"], metavar="TASK", help=f"any of {', '.join(TASKS)}"
+    )
+    parser.add_argument(
+        "--size", type=int, nargs=2, default=(360, 640), metavar=("H", "W"),
+        help="of the frame in pixels, default 360 640",
+    )  # fmt: skip
+    parser.add_argument(
+        "opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="changes of the config"
+    )
+    return parser
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line; changes of the config may also stand right after the tasks."""
+    parser = get_parser()
+    args = parser.parse_args(argv)
+    tasks = list(takewhile(TASKS.__contains__, args.tasks))
+    if not tasks:
+        parser.error(f"argument --tasks: {args.tasks[0]!r}, expected any of {', '.join(TASKS)}")
+    args.tasks, args.opts = tasks, args.tasks[len(tasks) :] + args.opts
+    return args
+
+
+def setup(args: argparse.Namespace) -> CfgNode:
+    """The config; nothing is downloaded and no weights are loaded."""
+    cfg = get_cfg()
+    add_rcf_config(cfg)
+    cfg.merge_from_file(args.config_file)
+    cfg.merge_from_list(args.opts)
+    cfg.MODEL.DEVICE = "cpu"
+    cfg.MODEL.WEIGHTS = ""
+    cfg.MODEL.TIMM.PRETRAINED = False
+    cfg.freeze()
+    return cfg
+
+
+def cost_table(cost: StepCost) -> str:
+    """One row a part: multiply-adds, their share of the backbone's, parameters."""
+    backbone = cost.macs["backbone"]
+    rows = [
+        (part, cost.macs[part] / 1e9, cost.macs[part] / backbone, cost.parameters[part] / 1e6)
+        for part in PARTS
+    ]
+    rest = rows[1:]
+    rows.append(("all but the backbone", *(sum(row[k] for row in rest) for k in (1, 2, 3))))
+    rows.append(("total", *(sum(row[k] for row in rows[:-1]) for k in (1, 2, 3))))
+    return tabulate(
+        [(name, f"{g:.2f}", f"{100 * share:.1f} %", f"{m:.2f}") for name, g, share, m in rows],
+        headers=["part", "GMAC", "of the backbone", "M parameters"],
+        tablefmt="pipe",
+        stralign="right",
+        disable_numparse=True,
+        colalign=("left", "right", "right", "right"),
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    model = build_model(setup(args)).eval()
+    height, width = args.size
+    if "flop" in args.tasks:
+        cost = step_cost(model, (height, width))
+        print(f"A step of {args.config_file} at {width}×{height}; 1 GMAC is 1 GFLOP of fvcore's:")
+        print(cost_table(cost))
+        if cost.uncounted:
+            print("not counted:", ", ".join(f"{n} × {op}" for op, n in cost.uncounted.items()))
+    if "parameter" in args.tasks:
+        print(parameter_count_table(model, max_depth=3))
+    if "structure" in args.tasks:
+        print(model)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
