@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Makes SynthVIS, the procedural data set, in the YouTube-VIS layout.
 
-    python datasets/prepare_synthvis.py                         # the default: 600 + 60 videos
+    python datasets/prepare_synthvis.py                         # the default: 2000 + 60 videos
     python datasets/prepare_synthvis.py --root /data --size 640x360 --length 36 --difficulty 0.6
 
 A set that is there already is kept: if it is the one asked for there is nothing to do, else the

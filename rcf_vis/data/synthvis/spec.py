@@ -41,7 +41,7 @@ class SynthVISSpec:
     #: Frames a video, at least 1. Objects return or cross only from 8 frames on.
     length: int = 20
     #: Number of videos in the split "train".
-    train_videos: int = 600
+    train_videos: int = 2000
     #: Number of videos in the split "val".
     val_videos: int = 60
     #: Fewest and most objects in a video, both ends included, between 1 and 10.
