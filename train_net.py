@@ -6,17 +6,21 @@ python train_net.py --config-file configs/rcf_r50.yaml --eval-only MODEL.WEIGHTS
 """
 
 import argparse
-import os
 
 from detectron2.config import CfgNode, get_cfg
-from detectron2.engine import default_argument_parser, default_setup, launch
+from detectron2.engine import default_setup
 from detectron2.evaluation import verify_results
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 
 from rcf_vis import add_rcf_config
 from rcf_vis.data import register_datasets_from_cfg
-from rcf_vis.engine import RCFCheckpointer, Trainer, known_class_names
+from rcf_vis.engine import (
+    RCFCheckpointer,
+    Trainer,
+    known_class_names,
+    launch_from_command_line,
+)
 
 
 def setup(args: argparse.Namespace) -> CfgNode:
@@ -53,14 +57,4 @@ def main(args: argparse.Namespace) -> dict | None:
 
 
 if __name__ == "__main__":
-    arguments = default_argument_parser().parse_args()
-    if not os.path.isfile(arguments.config_file):
-        raise SystemExit(f"--config-file {arguments.config_file!r}: no such file")
-    launch(
-        main,
-        arguments.num_gpus,
-        num_machines=arguments.num_machines,
-        machine_rank=arguments.machine_rank,
-        dist_url=arguments.dist_url,
-        args=(arguments,),
-    )
+    launch_from_command_line(main)

@@ -10,17 +10,10 @@ average of the weights (configs/lazy/common/train.py), and compares classes.
 """
 
 import argparse
-import os
 from typing import Any
 
 from detectron2.config import LazyConfig, instantiate
-from detectron2.engine import (
-    default_argument_parser,
-    default_setup,
-    default_writers,
-    hooks,
-    launch,
-)
+from detectron2.engine import default_setup, default_writers, hooks
 from detectron2.evaluation import inference_on_dataset, print_csv_format
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
@@ -36,6 +29,7 @@ from rcf_vis.engine import (
     checkpoint_activations,
     create_ddp,
     known_class_names,
+    launch_from_command_line,
 )
 
 BATCH_KEYS = ("dataloader.train.total_batch_size", "train.accumulate_steps")
@@ -114,14 +108,4 @@ def main(args: argparse.Namespace) -> dict[str, Any] | None:
 
 
 if __name__ == "__main__":
-    arguments = default_argument_parser().parse_args()
-    if not os.path.isfile(arguments.config_file):
-        raise SystemExit(f"--config-file {arguments.config_file!r}: no such file")
-    launch(
-        main,
-        arguments.num_gpus,
-        num_machines=arguments.num_machines,
-        machine_rank=arguments.machine_rank,
-        dist_url=arguments.dist_url,
-        args=(arguments,),
-    )
+    launch_from_command_line(main)

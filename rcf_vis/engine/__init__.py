@@ -3,6 +3,7 @@
 from .accumulation import AccumulatingAMPTrainer, AccumulatingTrainer, build_loop, check_batch_size
 from .activation_checkpointing import checkpoint_activations
 from .checkpoint import RCFCheckpointer, known_class_names
+from .command_line import launch_from_command_line
 from .ema import ModelEMA
 from .lazy import WarmupPolyMultiplier, load_dataset
 from .optimizer import FullModelClippingAdamW, build_optimizer, parameter_groups
@@ -23,6 +24,7 @@ __all__ = [
     "checkpoint_activations",
     "create_ddp",
     "known_class_names",
+    "launch_from_command_line",
     "load_dataset",
     "parameter_groups",
 ]

@@ -39,5 +39,9 @@ class WarmupPolyMultiplier(ParamScheduler):
 
 
 def load_dataset(name: str) -> list[dict[str, Any]]:
-    """The records of a registered data set, with or without annotations."""
+    """The records of a registered data set, with or without annotations.
+
+    A function of its own, because a LazyConfig saves what it calls by name, and a method of the
+    catalogue's one instance cannot be found again by its name.
+    """
     return DatasetCatalog.get(name)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .feature_map import FeatureMap
 from .tokens import FullReferenceTokenizer, ReferenceTokenizer, TargetTokenizer, TokenGroup
-from .transformer import EncoderLayer, init_transformer_weights
+from .transformer import EncoderLayer, build_layers
 
 __all__ = ["FusedContext", "RobustContextFusion"]
 
@@ -96,18 +96,15 @@ class RobustContextFusion(nn.Module):
                 self.reference_tokens = FullReferenceTokenizer(**sizes)
 
         def encoder_layers() -> nn.ModuleList:
-            layers = nn.ModuleList(
-                EncoderLayer(
-                    dim=hidden_dim,
-                    num_heads=num_heads,
-                    dim_feedforward=dim_feedforward,
-                    dropout=dropout,
-                    pre_norm=pre_norm,
-                )
-                for _ in range(num_layers)
+            return build_layers(
+                EncoderLayer,
+                num_layers,
+                dim=hidden_dim,
+                num_heads=num_heads,
+                dim_feedforward=dim_feedforward,
+                dropout=dropout,
+                pre_norm=pre_norm,
             )
-            init_transformer_weights(layers)
-            return layers
 
         def last_norm() -> nn.Module:
             # A pre-norm stack leaves its sum unnormalised.

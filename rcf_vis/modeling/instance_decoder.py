@@ -6,7 +6,7 @@ from detectron2.config import CfgNode, configurable
 from torch import Tensor, nn
 
 from .context_fusion import FusedContext
-from .transformer import DecoderLayer, init_transformer_weights
+from .transformer import DecoderLayer, build_layers
 
 __all__ = ["InstanceDecoder"]
 
@@ -34,18 +34,16 @@ class InstanceDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.queries = nn.Embedding(num_queries, hidden_dim)
-        self.layers = nn.ModuleList(
-            DecoderLayer(
-                dim=hidden_dim,
-                num_heads=num_heads,
-                dim_feedforward=dim_feedforward,
-                dropout=dropout,
-                pre_norm=pre_norm,
-            )
-            for _ in range(num_layers)
+        self.layers = build_layers(
+            DecoderLayer,
+            num_layers,
+            dim=hidden_dim,
+            num_heads=num_heads,
+            dim_feedforward=dim_feedforward,
+            dropout=dropout,
+            pre_norm=pre_norm,
         )
         self.norm = nn.LayerNorm(hidden_dim)
-        init_transformer_weights(self.layers)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:

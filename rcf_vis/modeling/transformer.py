@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-__all__ = ["DecoderLayer", "EncoderLayer", "init_transformer_weights"]
+__all__ = ["DecoderLayer", "EncoderLayer", "build_layers"]
 
 
 class _Layer(nn.Module):
@@ -98,8 +98,12 @@ class DecoderLayer(_Layer):
         return self._residual(slots, self.norm_feed_forward, self.feed_forward)
 
 
-def init_transformer_weights(module: nn.Module) -> None:
-    """Xavier-uniform for every matrix of ``module`` (in place), as transformers are begun."""
-    for parameter in module.parameters():
+def build_layers(
+    layer_type: type[_Layer], num_layers: int, **arguments: int | float | bool
+) -> nn.ModuleList:
+    """A stack of layers, built with ``arguments`` each; matrices begin Xavier-uniform."""
+    layers = nn.ModuleList(layer_type(**arguments) for _ in range(num_layers))
+    for parameter in layers.parameters():
         if parameter.dim() > 1:
             nn.init.xavier_uniform_(parameter)
+    return layers

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from detectron2.engine import default_argument_parser
 from detectron2.modeling import build_model
 from torch import nn
 
@@ -148,7 +149,7 @@ def test_eval_only_loads_what_the_key_says(cfg, checkpoint, tmp_path, monkeypatc
     evaluated = []
     monkeypatch.setattr(script, "setup", lambda args: cfg)
     monkeypatch.setattr(script.Trainer, "test", lambda cfg, model: evaluated.append(model) or {})
-    arguments = script.default_argument_parser().parse_args(["--eval-only"])
+    arguments = default_argument_parser().parse_args(["--eval-only"])
     script.main(arguments)
     expected = state["ema" if average else "model"]
     for name, tensor in evaluated[0].state_dict().items():

@@ -1,6 +1,9 @@
 """Very small variants of timm's models, with random weights."""
 
+import torch
 from detectron2.config import CfgNode
+
+from rcf_vis.modeling import TimmBackbone
 
 # family → name, further arguments of the timm model, channels of the four levels
 TINY = {
@@ -47,3 +50,17 @@ def timm_cfg(cfg: CfgNode, family: str) -> CfgNode:
     cfg.MODEL.TIMM.NAME = name
     cfg.MODEL.TIMM.KWARGS.update(kwargs)
     return cfg
+
+
+def tiny(family: str, **options) -> TimmBackbone:
+    """The small model of ``family`` as a backbone, with further arguments of the wrapper."""
+    name, kwargs, _ = TINY[family]
+    model_kwargs = {**kwargs, **options.pop("model_kwargs", {})}
+    return TimmBackbone(name=name, model_kwargs=model_kwargs, **options)
+
+
+def randomise_norms(model: torch.nn.Module) -> None:
+    """Swin V2 starts with norms of weight 0, and its attention has no effect."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.LayerNorm):
+            torch.nn.init.normal_(module.weight)
