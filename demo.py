@@ -6,6 +6,7 @@
 
 The input is a video file, a folder of images, a glob pattern in quotes, or several images. Frames
 are read, tracked, drawn and written one at a time, so the length of the video does not matter.
+A model with sound hears the sound track of a video file, which also goes into the output.
 """
 
 import argparse
@@ -14,22 +15,25 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 
-import torch
-from detectron2.config import CfgNode, get_cfg
+import numpy as np
+from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, Metadata, MetadataCatalog
 from detectron2.utils.logger import setup_logger
 from tqdm import tqdm
 
-from rcf_vis import OnlinePredictor, add_rcf_config
-from rcf_vis.data import register_datasets_from_cfg
+from rcf_vis import OnlinePredictor
+from rcf_vis.audio import AudioFile, NoSoundTrack, split_by_frames
+from rcf_vis.config import read_config
 from rcf_vis.evaluation import TrackAccumulator
 from rcf_vis.files import whole_file
-from rcf_vis.inference.video_io import FrameSource, open_frames
-from rcf_vis.inference.video_writer import open_writer
+from rcf_vis.inference.setup import prepare_cfg
+from rcf_vis.inference.video_io import FrameSource, VideoFile, open_frames
+from rcf_vis.inference.video_writer import VideoWriter, open_writer
 from rcf_vis.visualization import TrackVisualizer
 
 logger = logging.getLogger("rcf_vis.demo")
@@ -60,6 +64,9 @@ def get_parser() -> argparse.ArgumentParser:
         help="of the output, e.g. 12.5 or 30000/1001; default: the video's own, 6 for images",
     )
     parser.add_argument(
+        "--no-audio", action="store_true", help="let a model with sound hear silence"
+    )
+    parser.add_argument(
         "--opts",
         nargs=argparse.REMAINDER,
         default=[],
@@ -71,18 +78,10 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def setup_cfg(args: argparse.Namespace) -> CfgNode:
-    cfg = get_cfg()
-    add_rcf_config(cfg)
-    cfg.merge_from_file(args.config_file)
-    cfg.merge_from_list(args.more_opts + args.opts)
+    cfg = read_config(args.config_file, args.more_opts + args.opts)
     if args.confidence_threshold is not None:
         cfg.MODEL.RCF.TEST.SCORE_THRESH = args.confidence_threshold
-    if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
-        logger.warning("MODEL.DEVICE is %s, but there is no GPU: using the CPU", cfg.MODEL.DEVICE)
-        cfg.MODEL.DEVICE = "cpu"
-    cfg.freeze()
-    register_datasets_from_cfg(cfg)
-    return cfg
+    return prepare_cfg(cfg)
 
 
 def class_metadata(cfg: CfgNode) -> Metadata:
@@ -109,18 +108,57 @@ def track_video(
     *,
     output: str | None,
     frame_rate: Fraction,
+    sound: AudioFile | None = None,
 ) -> None:
-    """Run the predictor over a video, one frame in memory at a time."""
-    writer = open_writer(output, frame_rate=frame_rate) if output else nullcontext()
+    """Run the predictor over a video, one frame and its sound in memory at a time."""
+    # At another frame rate the sound would not be in step with the pictures.
+    in_step = sound is not None and frame_rate == frames.frame_rate
+    if sound is not None and not in_step:
+        logger.warning("The output has another frame rate than the input, so it has no sound")
+    writer = nullcontext()
+    if output:
+        sample_rate = sound.sample_rate if in_step else None
+        writer = open_writer(output, frame_rate=frame_rate, sample_rate=sample_rate)
+    writes_sound = in_step and isinstance(writer, VideoWriter)
+    pieces = None if sound is None else sound_of_frames(sound, frames)
     progress = tqdm(total=frames.num_frames, unit="frame", desc=Path(frames.name).name)
     with writer, progress:
         for frame in frames:
-            instances = predictor(frame)
+            heard = {}
+            if pieces is not None:
+                heard = {"audio": next(pieces), "sample_rate": sound.sample_rate}
+            instances = predictor(frame, **heard)
             tracks.add(instances)
             if output:
                 writer.write(visualizer.draw(frame, instances))
+            if writes_sound:
+                writer.write_sound(heard["audio"])
             del frame  # before the next one is read
             progress.update()
+
+
+def open_sound(frames: FrameSource) -> AudioFile | None:
+    """The sound track of a video file; None, which is logged, where there is none."""
+    if isinstance(frames, VideoFile) and frames.frame_rate:
+        try:
+            return AudioFile(frames.name)
+        except NoSoundTrack:
+            pass
+    logger.warning("%s has no sound track: the model hears silence", frames.name)
+    return None
+
+
+def sound_of_frames(sound: AudioFile, frames: FrameSource) -> Iterator[np.ndarray]:
+    """The samples of each frame; a track that breaks off goes on as silence."""
+
+    def decoded() -> Iterator[np.ndarray]:
+        try:
+            yield from sound
+        except ValueError as error:
+            logger.warning("%s; from there on the model hears silence", error)
+
+    rates = {"sample_rate": sound.sample_rate, "frame_rate": frames.frame_rate}
+    return split_by_frames(decoded(), **rates)
 
 
 def save_results(results: list[dict], path: str) -> None:
@@ -146,6 +184,7 @@ def main(argv: list[str] | None = None) -> None:
         tracks,
         output=args.output,
         frame_rate=args.frame_rate or frames.frame_rate or IMAGE_FRAME_RATE,
+        sound=open_sound(frames) if cfg.MODEL.RCF.AUDIO.ENABLED and not args.no_audio else None,
     )
     if args.save_json:
         dataset_ids = {

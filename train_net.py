@@ -7,13 +7,13 @@ python train_net.py --config-file configs/rcf_r50.yaml --eval-only MODEL.WEIGHTS
 
 import argparse
 
-from detectron2.config import CfgNode, get_cfg
+from detectron2.config import CfgNode
 from detectron2.engine import default_setup
 from detectron2.evaluation import verify_results
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 
-from rcf_vis import add_rcf_config
+from rcf_vis.config import read_config
 from rcf_vis.data import register_datasets_from_cfg
 from rcf_vis.engine import (
     RCFCheckpointer,
@@ -25,10 +25,7 @@ from rcf_vis.engine import (
 
 def setup(args: argparse.Namespace) -> CfgNode:
     """Read the config, register the data sets it brings, and set up logging."""
-    cfg = get_cfg()
-    add_rcf_config(cfg)
-    cfg.merge_from_file(args.config_file)
-    cfg.merge_from_list(args.opts)
+    cfg = read_config(args.config_file, args.opts)
     cfg.freeze()
     default_setup(cfg, args)
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="rcf_vis")

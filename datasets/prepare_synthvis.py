@@ -3,6 +3,7 @@
 
     python datasets/prepare_synthvis.py                         # the default: 2000 + 60 videos
     python datasets/prepare_synthvis.py --root /data --size 640x360 --length 36 --difficulty 0.6
+    python datasets/prepare_synthvis.py --sound                 # with sound, in another folder
 
 A set that is there already is kept: if it is the one asked for there is nothing to do, else the
 differences are listed and `--force` replaces it.
@@ -11,6 +12,7 @@ differences are listed and `--force` replaces it.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import logging
 import os
 import sys
@@ -18,9 +20,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rcf_vis.data.synthvis import KNOBS, SPLITS, SynthVISSpec, generate_split, read_spec
+from rcf_vis.data.synthvis import (
+    KNOBS,
+    SPLITS,
+    SynthVISSoundSpec,
+    SynthVISSpec,
+    generate_split,
+    read_spec,
+)
 
-_DEFAULT = SynthVISSpec()
+_DEFAULT, _SOUND_DEFAULT = SynthVISSpec(), SynthVISSoundSpec()
+
+_SOUND_SHARES = {
+    "lookalike_share": "of the kinds of objects: have a twin that looks alike",
+    "twins_share": "of the videos: show both of a look-alike pair, of which one sounds",
+    "silent_share": "of the kinds of objects in a video: are silent",
+    "decoy_share": "of the silent objects: pulse all the same",
+    "offscreen_share": "of the videos: have a sound from outside of the picture",
+    "noise_share": "of the videos: have background noise",
+}
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -59,7 +77,7 @@ def _share(text: str) -> float:
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command line of this script."""
+    """The command line of this script; what is not given is None, the default of the spec."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -70,38 +88,68 @@ def get_parser() -> argparse.ArgumentParser:
         help="made in ROOT/synthvis; default $DETECTRON2_DATASETS or datasets",
     )
     for split in SPLITS:
-        count = _DEFAULT.num_videos(split)
-        parser.add_argument(
-            f"--{split}-videos", type=_integer(0), default=count, help=f"default {count}"
-        )
+        count = _default(f"{split}_videos")
+        parser.add_argument(f"--{split}-videos", type=_integer(0), help=count)
     parser.add_argument(
         "--size", type=_size, default=(_DEFAULT.width, _DEFAULT.height), metavar="WxH",
         help=f"of a frame, default {_DEFAULT.width}x{_DEFAULT.height}",
     )  # fmt: skip
+    parser.add_argument("--length", type=_integer(1), help=f"frames a video, {_default('length')}")
     parser.add_argument(
-        "--length", type=_integer(1), default=_DEFAULT.length,
-        help=f"frames a video, default {_DEFAULT.length}",
-    )  # fmt: skip
-    few, most = _DEFAULT.objects_per_video
-    parser.add_argument(
-        "--objects", type=_integer(1), nargs=2, default=(few, most), metavar=("FEWEST", "MOST"),
-        help=f"in a video, default {few} {most}",
-    )  # fmt: skip
-    small, large = _DEFAULT.object_size
-    parser.add_argument(
-        "--object-size", type=_share, nargs=2, default=(small, large),
-        metavar=("SMALLEST", "LARGEST"), help=f"share of the short side, default {small} {large}",
+        "--objects", type=_integer(1), nargs=2, metavar=("FEWEST", "MOST"),
+        dest="objects_per_video", help=f"in a video, {_default('objects_per_video')}",
     )  # fmt: skip
     parser.add_argument(
-        "--difficulty", type=_share, default=_DEFAULT.difficulty,
-        help=f"0 to 1: what the options below are where not given, default {_DEFAULT.difficulty}",
+        "--object-size", type=_share, nargs=2, metavar=("SMALLEST", "LARGEST"),
+        help=f"share of the short side, {_default('object_size')}",
+    )  # fmt: skip
+    parser.add_argument(
+        "--difficulty", type=_share,
+        help=f"0 to 1: what the options below are where not given, {_default('difficulty')}",
     )  # fmt: skip
     for knob in KNOBS:
         parser.add_argument(f"--{knob}", type=_share, help="0 to 1, default: the difficulty")
-    parser.add_argument("--seed", type=_integer(0), default=_DEFAULT.seed)
+    parser.add_argument("--seed", type=_integer(0), help=_default("seed"))
     parser.add_argument("--workers", type=_integer(1), help="processes, default one a core")
     parser.add_argument("--force", action="store_true", help="replace another set that is there")
+    _add_sound(parser)
     return parser
+
+
+def _add_sound(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("sound")
+    group.add_argument("--sound", action="store_true", help="made in ROOT/synthvis_av")
+    group.add_argument("--frame-rate", type=float, help=f"a second, {_default('frame_rate')}")
+    for name, what in _SOUND_SHARES.items():
+        option = f"--{name.replace('_', '-')}"
+        group.add_argument(option, type=_share, help=f"{what}, {_default(name)}")
+
+
+def _default(name: str) -> str:
+    """The words on the default of a field, which may be another one with sound."""
+    with_sound = getattr(_SOUND_DEFAULT, name)
+    silent = getattr(_DEFAULT, name, with_sound)
+    also = "" if silent == with_sound else f" (with sound {with_sound})"
+    return f"default {silent}{also}"
+
+
+def spec_from(args: argparse.Namespace) -> SynthVISSpec:
+    """What the options ask for.
+
+    Raises:
+        ValueError: a value is out of its range, or is one of sound without ``--sound``.
+    """
+    spec_class = SynthVISSoundSpec if args.sound else SynthVISSpec
+    width, height = args.size
+    given = {"width": width, "height": height}
+    for name in (field.name for field in dataclasses.fields(SynthVISSoundSpec)):
+        value = getattr(args, name, None)
+        if value is not None:
+            given[name] = value
+    of_sound = sorted(given.keys() - {field.name for field in dataclasses.fields(spec_class)})
+    if of_sound:
+        raise ValueError(f"--{of_sound[0].replace('_', '-')} needs --sound")
+    return spec_class(**given)
 
 
 def differences(there: dict[str, Any], asked: dict[str, Any]) -> list[str]:
@@ -117,8 +165,8 @@ def compare(root: Path, spec: SynthVISSpec) -> tuple[list[str], list[str]]:
     """The splits that are not as asked for, and, where one is another set, what differs."""
     todo, report = [], []
     for split in SPLITS:
-        path = root / "synthvis" / f"{split}.json"
-        there, asked = read_spec(root, split), spec.describe_split(split)
+        path = root / spec.folder / f"{split}.json"
+        there, asked = read_spec(root, split, type(spec)), spec.describe_split(split)
         if there == asked:
             print(f"{path} is already what was asked for")
             continue
@@ -134,12 +182,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = get_parser()
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    width, height = args.size
-    names = ("length", "train_videos", "val_videos", "difficulty", "seed", *KNOBS)
     try:
-        values = {name: getattr(args, name) for name in names}
-        values |= {"objects_per_video": args.objects, "object_size": args.object_size}
-        spec = SynthVISSpec(width=width, height=height, **values)
+        spec = spec_from(args)
     except ValueError as error:
         parser.error(str(error))
     root = Path(args.root)

@@ -1,9 +1,12 @@
 """Configuration keys of RCF; :func:`add_rcf_config` adds them all to a Detectron2 cfg."""
 
+from collections.abc import Sequence
+
 from detectron2.config import CfgNode as CN
+from detectron2.config import get_cfg
 from detectron2.projects.deeplab import add_deeplab_config
 
-__all__ = ["add_rcf_config"]
+__all__ = ["add_rcf_config", "read_config"]
 
 
 def add_rcf_config(cfg: CN) -> None:
@@ -20,12 +23,22 @@ def add_rcf_config(cfg: CN) -> None:
     """
     add_deeplab_config(cfg)
     _add_network(cfg)
+    _add_audio(cfg)
     _add_timm(cfg)
     _add_loss(cfg)
     _add_test(cfg)
     _add_solver(cfg)
     _add_augmentation(cfg)
     _add_data(cfg)
+
+
+def read_config(config_file: str, opts: Sequence[str] = ()) -> CN:
+    """The cfg of a yaml file, changed by ``opts``: KEY VALUE KEY VALUE …, as on a command line."""
+    cfg = get_cfg()
+    add_rcf_config(cfg)
+    cfg.merge_from_file(config_file)
+    cfg.merge_from_list(list(opts))
+    return cfg
 
 
 def _add_network(cfg: CN) -> None:
@@ -75,6 +88,27 @@ def _add_network(cfg: CN) -> None:
     cfg.MODEL.RCF.LOAD_CLASS_HEAD = True
 
 
+def _add_audio(cfg: CN) -> None:
+    """Of the sound (III-C). The paper found its gain small and not significant (table XII)."""
+    cfg.MODEL.RCF.AUDIO = CN()
+    # Hear the video: the sound of target and references is one more group of tokens
+    cfg.MODEL.RCF.AUDIO.ENABLED = False
+    # The net that makes a_t of a patch: "vggish", the paper's, or "small", a few convolutions
+    cfg.MODEL.RCF.AUDIO.NET = "vggish"
+    # File or address of its weights, for vggish as published for PyTorch; "" = random, or those of
+    # MODEL.WEIGHTS where these are of a model with sound
+    cfg.MODEL.RCF.AUDIO.WEIGHTS = ""
+    # Leave the weights of the net as they are [ours]
+    cfg.MODEL.RCF.AUDIO.FREEZE = True
+    # C_a: length of a_t; vggish has 4096
+    cfg.MODEL.RCF.AUDIO.FEATURE_DIM = 4096
+    # η: log-mel frames of a patch, 10 ms each, ending at the frame's time [ours: VGGish's own 96]
+    cfg.MODEL.RCF.AUDIO.NUM_FRAMES = 96
+    # Bi-LSTM over a_{t-δ} … a_t: width of each direction, and of the layer after it; layers
+    cfg.MODEL.RCF.AUDIO.LSTM_HIDDEN = 512
+    cfg.MODEL.RCF.AUDIO.LSTM_LAYERS = 2
+
+
 def _add_timm(cfg: CN) -> None:
     """Of the backbone ``build_timm_backbone``."""
     cfg.MODEL.TIMM = CN()
@@ -115,6 +149,8 @@ def _add_loss(cfg: CN) -> None:
 
 
 def _add_test(cfg: CN) -> None:
+    # Identity metrics beside AP: HOTA, IDF1, ID switches, share of frames in which slots are kept
+    cfg.TEST.IDENTITY_METRICS = False
     cfg.MODEL.RCF.TEST = CN()
     # A fired slot keeps the identity that its slot last carried (III-B4)
     cfg.MODEL.RCF.TEST.SLOT_IDENTITY = True
@@ -153,8 +189,11 @@ def _add_solver(cfg: CN) -> None:
 
 
 def _add_data(cfg: CN) -> None:
-    # Own data sets without code: a list of [name, json_file, image_root], registered before use
+    # Own data sets without code: a list of [name, json_file, image_root] or, where they have sound,
+    # [name, json_file, image_root, audio_root]; registered before use
     cfg.DATASETS.REGISTER = []
+    # Folder of a_t of whole data sets, of datasets/cache_audio.py; "" = computed from the sound
+    cfg.DATASETS.AUDIO_CACHE = ""
     # Proportion of each set of DATASETS.TRAIN among the clips, such as [1, 3]; [] = by its size
     cfg.DATASETS.DATASET_RATIO = []
     # Reverse a clip in time with probability 0.5: the references then come from after the target

@@ -9,7 +9,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from rcf_vis.data import load_ytvis_json, read_frame
+from rcf_vis.audio import SILENCE
+from rcf_vis.data import FrameSound, load_ytvis_json, read_frame
 
 from .visualization import draw_ground_truth
 
@@ -70,8 +71,9 @@ def draw_results_sheet(
     video_id: int | None = None,
     num_frames: int = 6,
     cell_width: int = 400,
+    audio_root: str | os.PathLike | None = None,
 ) -> np.ndarray:
-    """Draw frames × {input, ground truth, prediction} of one video.
+    """Draw frames × {input, sound, ground truth, prediction} of one video.
 
     Tracks are numbered, and coloured, in the order of their first appearance, so the same object
     has the same colour in both rows as long as both know the same objects.
@@ -83,6 +85,8 @@ def draw_results_sheet(
         video_id: of the json; the first video by default.
         num_frames: columns, evenly spread over the video.
         cell_width: width of a picture in pixels.
+        audio_root: folder of the sounds of the videos; None: there is no row of sound. It shows
+            the log-mel patch that a model hears with the frame, low tones below.
 
     Returns:
         ``(H, W, 3)`` uint8 BGR.
@@ -90,7 +94,7 @@ def draw_results_sheet(
     Raises:
         ValueError: the json has no such video, or a result has another number of frames.
     """
-    records = {r["video_id"]: r for r in load_ytvis_json(str(json_file), str(image_root))}
+    records = {r["video_id"]: r for r in _load(json_file, image_root, audio_root)}
     video_id = next(iter(records)) if video_id is None else video_id
     if video_id not in records:
         raise ValueError(f"{json_file} has no video {video_id}; there are {sorted(records)}")
@@ -111,7 +115,36 @@ def draw_results_sheet(
         rows["input"].append(frame)
         for row, frames in drawn.items():
             rows[row].append(draw_ground_truth(frame, frames[t], names))
+    if audio_root is not None:
+        height_width = rows["input"][0].shape[:2]
+        patches = FrameSound().of_frames(record, shown)["audio"].numpy()
+        pictures = {"sound": log_mel_pictures(patches, *height_width)}
+        rows = {"input": rows.pop("input"), **pictures, **rows}
     return contact_sheet(rows, column_names=[f"frame {t}" for t in shown], cell_width=cell_width)
+
+
+def log_mel_pictures(patches: np.ndarray, height: int, width: int) -> list[np.ndarray]:
+    """Log-mel patches ``(n, η, 64)`` as pictures: time to the right, pitch upwards, loud = bright.
+
+    Returns:
+        n pictures ``(height, width, 3)`` uint8 BGR, whose brightest colour is the loudest value of
+        all patches.
+    """
+    loudest = max(float(patches.max()), SILENCE + 1.0)
+    levels = (255 * (patches - SILENCE) / (loudest - SILENCE)).clip(0, 255).astype(np.uint8)
+    return [
+        cv2.resize(cv2.applyColorMap(picture, cv2.COLORMAP_MAGMA), (width, height))
+        for picture in np.ascontiguousarray(levels.transpose(0, 2, 1)[:, ::-1])
+    ]
+
+
+def _load(
+    json_file: str | os.PathLike,
+    image_root: str | os.PathLike,
+    audio_root: str | os.PathLike | None,
+) -> list[dict[str, Any]]:
+    audio_root = None if audio_root is None else str(audio_root)
+    return load_ytvis_json(str(json_file), str(image_root), audio_root=audio_root)
 
 
 def _read_classes(json_file: str | os.PathLike) -> tuple[list[str], dict[int, int]]:

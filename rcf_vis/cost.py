@@ -26,6 +26,10 @@ PARTS = {
 }
 
 
+#: The same of a model with sound.
+AUDIO_PARTS = {"audio net": "audio.net", "audio tokens": "audio.tokens"}
+
+
 @dataclass(frozen=True)
 class StepCost:
     """Cost of one frame online, by part.
@@ -56,11 +60,15 @@ class _OnlineStep(nn.Module):
         super().__init__()
         self.rcf = rcf
 
-    def forward(self, image: Tensor, *references: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor, *past: Tensor) -> tuple[Tensor, Tensor]:
+        """``past``: δ context features; in a model with sound also a patch and δ features a_t."""
         features = self.rcf.extract_features([image])
-        context = features.context
-        maps = (FeatureMap(data, context.stride, context.image_sizes) for data in references)
-        output, _ = self.rcf.step(features, OnlineState(references=tuple(maps)))
+        context, delta = features.context, self.rcf.num_reference_frames
+        maps = (FeatureMap(data, context.stride, context.image_sizes) for data in past[:delta])
+        sounds, sound = past[delta + 1 :], None
+        if self.rcf.audio is not None:
+            sound = self.rcf.audio.features(past[delta])
+        output, _ = self.rcf.step(features, OnlineState(tuple(maps), sounds=sounds), sound)
         return output.logits, output.masks
 
 
@@ -79,8 +87,11 @@ def step_cost(rcf: RCF, size: tuple[int, int] = (360, 640)) -> StepCost:
     image = torch.zeros(3, *size, device=rcf.device)
     with torch.no_grad():
         context = rcf.extract_features([image]).context.data
-    inputs = (image, *[context] * rcf.num_reference_frames)
-    analysis = FlopCountAnalysis(_OnlineStep(rcf), inputs)
+        inputs = [image, *[context] * rcf.num_reference_frames]
+        if rcf.audio is not None:
+            patch = rcf.audio.silence()[None].to(rcf.device)
+            inputs += [patch, *[rcf.audio.features(patch)] * rcf.num_reference_frames]
+    analysis = FlopCountAnalysis(_OnlineStep(rcf), tuple(inputs))
     analysis.set_op_handle(
         "aten::scaled_dot_product_attention",
         _attention_macs,
@@ -88,14 +99,17 @@ def step_cost(rcf: RCF, size: tuple[int, int] = (360, 640)) -> StepCost:
         _fused_attention_macs,
         "aten::matmul",
         _matmul_macs,
+        "aten::lstm",
+        _lstm_macs,
     )
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     analysis.tracer_warnings("none")
     by_module = analysis.by_module()
-    modules = {part: rcf.get_submodule(name) for part, name in PARTS.items()}
+    parts = PARTS if rcf.audio is None else {**PARTS, **AUDIO_PARTS}
+    modules = {part: rcf.get_submodule(name) for part, name in parts.items()}
     return StepCost(
         size=size,
-        macs={part: float(by_module[f"rcf.{name}"]) for part, name in PARTS.items()},
+        macs={part: float(by_module[f"rcf.{name}"]) for part, name in parts.items()},
         parameters={
             part: sum(p.numel() for p in module.parameters()) for part, module in modules.items()
         },
@@ -119,6 +133,13 @@ def _attention_macs(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
     queries, keys, values = (_shape(value) for value in inputs[:3])
     batch = math.prod(queries[:-2])
     return batch * queries[-2] * keys[-2] * (queries[-1] + values[-1])
+
+
+def _lstm_macs(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
+    """Each matrix of each layer and direction, once for each step of each sequence."""
+    weights = [_shape(value) for value in inputs[2].node().inputs()]
+    steps = math.prod(_shape(inputs[0])[:2])
+    return steps * sum(math.prod(shape) for shape in weights if len(shape) == 2)
 
 
 def _fused_attention_macs(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:

@@ -21,7 +21,7 @@ def ablate(monkeypatch):
         opts = dict(zip(command[-2::-2], command[:0:-2], strict=False))
         if opts.get("MODEL.RCF.FUSION") == "broken":
             return SimpleNamespace(returncode=1)
-        ap = 10 * float(opts["MODEL.RCF.REF_TOKEN_SIZE"]) + float(opts["SEED"])
+        ap = 10 * float(opts.get("MODEL.RCF.REF_TOKEN_SIZE", 0)) + float(opts["SEED"])
         lines = [{"iteration": 19, "total_loss": 1.0}]
         lines.append({"iteration": 20, **{f"segm/{m}": ap for m in METRICS}, "segm/AP-disc": 1.0})
         lines.append({"iteration": 21, "eta_seconds": 0.0})
@@ -61,6 +61,19 @@ def test_a_table(ablate, tmp_path, capsys):
     ]  # fmt: skip
     assert (tmp_path / "table_V.png").read_bytes().startswith(b"\x89PNG")
     assert "size 8" in capsys.readouterr().out
+
+
+def test_table_of_sound(ablate, tmp_path):
+    ablate.main(["--table", "X", "--seeds", "0", "--output", str(tmp_path)])
+    command = ablate.commands[0]
+    assert command[command.index("--config-file") + 1] == "configs/synthvis/rcf_tiny_av.yaml"
+    assert ablate.table_rows("X")[3].overrides == [
+        "MODEL.RCF.NUM_REFERENCE_FRAMES", "2", "MODEL.RCF.AUDIO.ENABLED", "True"
+    ]  # fmt: skip
+    assert len(ablate.commands) == 10
+    lines = (tmp_path / "table_X.md").read_text().splitlines()
+    (row,) = [line for line in lines if "delta 3 audio on" in line]
+    assert row.split("|")[-2].strip() == "46.6"
 
 
 def test_finished_runs_are_kept_and_other_settings_refused(ablate, tmp_path):

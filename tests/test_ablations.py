@@ -25,6 +25,13 @@ ROWS = {
     "ref_pool_dwconv": ("REF_POOL", "dwconv"),
 }
 
+#: Table X has two switches, on top of the config for AVIS.
+SOUND_ROWS = {
+    f"table_X_delta_{n}_audio_{switch}": (n, switch == "on")
+    for n in range(1, 6)
+    for switch in ("off", "on")
+}
+
 
 def load(path: Path) -> CfgNode:
     cfg = get_cfg()
@@ -42,7 +49,20 @@ def flat(node: CfgNode, prefix: str = "") -> dict:
 
 
 def test_every_row_has_its_yaml():
-    assert {path.stem for path in (CONFIGS / "ablations").glob("*.yaml")} == set(ROWS)
+    assert {path.stem for path in (CONFIGS / "ablations").glob("*.yaml")} == {
+        *ROWS,
+        *SOUND_ROWS,
+    }
+
+
+@pytest.mark.parametrize("name", SOUND_ROWS)
+def test_a_row_of_sound(name):
+    base = flat(load(CONFIGS / "avis" / "rcf_r50.yaml"))
+    row = flat(load(CONFIGS / f"ablations/{name}.yaml"))
+    keys = ("MODEL.RCF.NUM_REFERENCE_FRAMES", "MODEL.RCF.AUDIO.ENABLED")
+    assert tuple(row[key] for key in keys) == SOUND_ROWS[name]
+    assert {k for k in base if base[k] != row[k]} <= {*keys, "OUTPUT_DIR"}
+    assert row["OUTPUT_DIR"] == f"output/ablations/{name}"
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import wave
 
 import cv2
 import numpy as np
@@ -122,3 +123,39 @@ def test_what_does_not_fit_is_refused(dataset):
         draw_results_sheet(dataset, dataset.parent, [], video_id=7)
     with pytest.raises(ValueError, match="video 5 has 4 frames, but a result has 3"):
         draw_results_sheet(dataset, dataset.parent, [result(5, 2, [None] * 3)], video_id=5)
+
+
+def test_a_row_of_sound(dataset, drawn):
+    """A tone is a bright line at its pitch, from the frame on in which it begins."""
+    rate = 16000
+    t = np.arange(4 * rate) / rate
+    tone = 0.5 * np.sin(2 * np.pi * 2000 * t) * (t >= 2)
+    content = json.loads(dataset.read_text())
+    for video in content["videos"]:
+        video["fps"] = 1  # frames 2 and 3 hear the tone
+    dataset.write_text(json.dumps(content))
+    folder = dataset.parent / "audio"
+    folder.mkdir()
+    with wave.open(str(folder / "5.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((tone * 32767).astype("<i2").tobytes())
+    sheet = draw_results_sheet(
+        dataset, dataset.parent, [], video_id=5, cell_width=40, audio_root=folder
+    )
+    assert sheet.shape[0] == 28 + 4 * (24 + 4)  # input, sound, ground truth, prediction
+    cells = [sheet[56:80, 28 + 44 * c : 68 + 44 * c].astype(int).sum(-1) for c in range(4)]
+    assert all(cell.std() == 0 and cell.mean() < 30 for cell in cells[:2])
+    for cell in cells[2:]:
+        brightness = cell.mean(axis=1)
+        assert brightness.max() > 200 > brightness.min()
+        pitch = 1 - brightness.argmax() / 24
+        mel = [np.log1p(f / 700) for f in (125, 2000, 7500)]
+        assert pitch == pytest.approx((mel[1] - mel[0]) / (mel[2] - mel[0]), abs=0.08)
+
+
+def test_silence_is_dark():
+    pictures = module.log_mel_pictures(np.full((2, 96, 64), module.SILENCE), 30, 50)
+    assert [picture.shape for picture in pictures] == [(30, 50, 3)] * 2
+    assert max(picture.max() for picture in pictures) < 30

@@ -1,7 +1,7 @@
 import pytest
 from detectron2.modeling import build_model
 
-from rcf_vis.cost import PARTS, step_cost
+from rcf_vis.cost import AUDIO_PARTS, PARTS, step_cost
 
 from .scripts import load_script
 
@@ -53,6 +53,27 @@ def test_parts_are_the_whole(patch_cfg):
     assert set(cost.macs) == set(cost.parameters) == set(PARTS)
     assert sum(cost.parameters.values()) == sum(p.numel() for p in model.parameters())
     assert not cost.uncounted
+
+
+@pytest.mark.parametrize("delta", [0, 2])
+def test_sound_by_hand(patch_cfg, delta):
+    audio = patch_cfg.MODEL.RCF.AUDIO
+    audio.ENABLED, audio.NET, audio.FEATURE_DIM, audio.NUM_FRAMES = True, "small", 24, 16
+    audio.LSTM_HIDDEN = 12
+    patch_cfg.MODEL.RCF.NUM_REFERENCE_FRAMES = delta
+    model = build_model(patch_cfg).eval()
+    cost = step_cost(model, (64, 96))
+    assert set(cost.macs) == set(cost.parameters) == {*PARTS, *AUDIO_PARTS}
+    assert sum(cost.parameters.values()) == sum(p.numel() for p in model.parameters())
+    assert not cost.uncounted
+    cells = [8 * 32, 4 * 16, 2 * 8, 1 * 4]
+    widths = [1, 16, 32, 64, 64]
+    net = sum(conv(n, 3, *widths[k : k + 2]) for k, n in enumerate(cells)) + 4 * 64 * 24
+    norms = 5 * sum(n * width for n, width in zip(cells, widths[1:], strict=True))
+    assert cost.macs["audio net"] == net + norms  # of one patch: the others are remembered
+    first, second = 4 * 12 * (24 + 12), 4 * 12 * (24 + 12)  # both layers have inputs of 24
+    tokens = 2 * (first + second) + 24 * 12 + 12 * DIM
+    assert cost.macs["audio tokens"] == (1 + delta) * tokens
 
 
 def test_training_mode_is_refused(patch_cfg):

@@ -10,17 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.structures import Instances
 
 from rcf_vis.evaluation import evaluate_ytvis
 from rcf_vis.inference.video_io import open_frames
 from rcf_vis.inference.video_writer import VideoWriter
 from rcf_vis.visualization import track_color
+from tests.demo_config import CATEGORIES, HEIGHT, WIDTH, demo_config
 from tests.scripts import load_script
 
-HEIGHT, WIDTH, LENGTH = 48, 80, 5
-CATEGORIES = [{"id": i, "name": name} for i, name in [(2, "disc"), (5, "star"), (9, "cross")]]
+LENGTH = 5
 
 
 @pytest.fixture(scope="module")
@@ -31,17 +30,8 @@ def demo():
 @pytest.fixture
 def config(tmp_path, patch_cfg):
     """A config file of a tiny random model, whose classes come from a registered json."""
-    annotations = tmp_path / "data.json"
-    video = {"id": 1, "width": WIDTH, "height": HEIGHT, "length": 1, "file_names": ["0.jpg"]}
-    annotations.write_text(json.dumps({"videos": [video], "categories": CATEGORIES}))
-    patch_cfg.DATASETS.REGISTER = [["demo_set", str(annotations), str(tmp_path)]]
-    patch_cfg.DATASETS.TEST = ("demo_set",)
-    path = tmp_path / "tiny.yaml"
-    path.write_text(patch_cfg.dump())
-    yield str(path)
-    if "demo_set" in DatasetCatalog.list():
-        DatasetCatalog.remove("demo_set")
-        MetadataCatalog.remove("demo_set")
+    with demo_config(patch_cfg, tmp_path) as path:
+        yield path
 
 
 @pytest.fixture
@@ -154,7 +144,7 @@ def test_what_the_fake_predicts_is_drawn_and_saved(demo, config, video, tmp_path
 def test_without_a_gpu_the_cpu_is_used(demo, config, video, tmp_path, fake, monkeypatch):
     command = ["--config-file", config, "--input", video, "--save-json", str(tmp_path / "o.json")]
     for there, expected in [(False, "cpu"), (True, "cuda")]:
-        monkeypatch.setattr(demo.torch.cuda, "is_available", lambda there=there: there)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
         demo.main([*command, "MODEL.DEVICE", "cuda"])
         assert fake.cfg.MODEL.DEVICE == expected
 

@@ -2,8 +2,11 @@
 
 import sys
 
+import cv2
+import numpy as np
 import pytest
 
+from rcf_vis.audio import read_audio
 from tests.scripts import load_script
 
 
@@ -94,6 +97,32 @@ def test_data_are_made_once(make_demo, tmp_path, monkeypatch):
     spec = make_demo.SynthVISSpec(train_videos=1, val_videos=1, width=32, height=32, length=1)
     make_demo._make_split(spec, tmp_path, "val")
     assert made == ["val"]
-    monkeypatch.setattr(make_demo, "read_spec", lambda root, split: spec.describe_split(split))
+    monkeypatch.setattr(
+        make_demo, "read_spec", lambda root, split, kind: spec.describe_split(split)
+    )
     assert make_demo._make_split(spec, tmp_path, "val") == tmp_path / "synthvis" / "val.json"
     assert made == ["val"]
+
+
+def test_a_model_with_sound_gets_data_with_sound(make_demo, tmp_path, monkeypatch):
+    """The video has the sound of its data set, in step with its frames."""
+    small = {"width": 96, "height": 64, "length": 6, "val_videos": 1, "objects_per_video": (1, 2)}
+    monkeypatch.setattr(make_demo, "DATA", {**small, "train_videos": 1})
+    monkeypatch.setattr(make_demo, "CROSSING", {**small, "train_videos": 0, "silent_share": 0.0})
+    demo = make_demo.Demo(tmp_path, ["MODEL.RCF.AUDIO.ENABLED", "True"])
+    demo.make_data()
+    assert (tmp_path / "datasets" / "synthvis_av" / "train.json").is_file()
+    written, original = (
+        read_audio(path)[0].mean(0)
+        for path in (tmp_path / "input.mp4", demo.crossing / "audio" / "00000.wav")
+    )
+    assert len(original) == pytest.approx(0.6 * 16000, abs=1)
+    length = min(len(written), len(original))
+    assert np.corrcoef(written[:length], original[:length])[0, 1] > 0.9
+    (tmp_path / "demo.json").write_text("[]")
+    demo.draw_contact_sheet()
+    with_sound = cv2.imread(str(tmp_path / "contact_sheet.png")).shape
+    demo.hears = False
+    demo.draw_contact_sheet()
+    without = cv2.imread(str(tmp_path / "contact_sheet.png")).shape
+    assert with_sound[0] > without[0] and with_sound[1] == without[1]

@@ -18,7 +18,12 @@ STAGES = [
     for stage in (1, 2)
 ]
 OVIS = [CONFIGS / "ovis" / f"rcf_{name}.yaml" for name in ("r50", "swinl")]
-RECIPES = FIXED_NAMES + STAGES + OVIS
+AVIS = [
+    CONFIGS / "avis" / f"rcf_{name}{half}.yaml"
+    for name in ("r50", "r101")
+    for half in ("", "_without_audio")
+]
+RECIPES = FIXED_NAMES + STAGES + OVIS + AVIS
 
 
 def label(path: Path) -> str:
@@ -40,7 +45,8 @@ def test_values_of_the_paper(path):
     assert (clip.ENABLED, clip.CLIP_TYPE, clip.CLIP_VALUE) == (True, "full_model", 0.1)
     assert (cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST) == (360, 640)
     assert len(cfg.INPUT.MIN_SIZE_TRAIN) > 1  # multi-scale
-    assert (rcf.NUM_REFERENCE_FRAMES, rcf.REF_TOKEN_SIZE, rcf.FUSION) == (1, 2, "token")
+    assert rcf.NUM_REFERENCE_FRAMES == (3 if "avis" in label(path) else 1)
+    assert (rcf.REF_TOKEN_SIZE, rcf.FUSION) == (2, "token")
     assert (rcf.TEST.SCORE_THRESH, rcf.TEST.MASK_THRESH) == (0.4, 0.5)
     assert (rcf.CLASS_WEIGHT, rcf.DICE_WEIGHT, rcf.MATCH_CLASS_WEIGHT) == (1.0, 1.0, 1.0)
 
@@ -51,7 +57,21 @@ def test_data_sets_are_registered(path):
     names = {*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST}
     assert names and names <= set(DatasetCatalog.list())
     assert len(cfg.DATASETS.DATASET_RATIO) in (0, len(cfg.DATASETS.TRAIN))
-    assert cfg.MODEL.RCF.NUM_CLASSES == (25 if "ovis" in label(path) else 40)
+    assert cfg.MODEL.RCF.NUM_CLASSES == {"ovis": 25, "avis": 20}.get(path.parent.name, 40)
+
+
+@pytest.mark.parametrize("name", ["r50", "r101"])
+def test_avis_with_and_without_sound(name):
+    """The halves of table X."""
+    heard, silent = (load(CONFIGS / "avis" / f"rcf_{name}{h}.yaml") for h in ("", "_without_audio"))
+    audio = heard.MODEL.RCF.AUDIO
+    assert (audio.ENABLED, audio.NET, audio.FREEZE) == (True, "vggish", True)
+    assert (audio.FEATURE_DIM, audio.LSTM_LAYERS, audio.LSTM_HIDDEN) == (4096, 2, 512)
+    assert not silent.MODEL.RCF.AUDIO.ENABLED
+    one, other = flat(heard), flat(silent)
+    assert {key for key in one if one[key] != other[key]} == {
+        "MODEL.RCF.AUDIO.ENABLED", "MODEL.RCF.AUDIO.WEIGHTS", "OUTPUT_DIR"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("year", [2019, 2021])

@@ -4,7 +4,8 @@
 python tools/ablate.py --table III VII --seeds 0 1 2 --opts SOLVER.MAX_ITER 2000
 
 A row is a yaml of configs/ablations; its switch is put on top of --config-file, which trains from
-scratch. Finished runs are kept, so a broken ablation goes on where it was.
+scratch: by default a small model on SynthVIS, for table X on SynthVIS with sound. Finished runs are
+kept, so a broken ablation goes on where it was.
 """
 
 import argparse
@@ -27,8 +28,10 @@ from rcf_vis.files import whole_file
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = ROOT / "configs" / "ablations"
 METRICS = ("AP", "AP50", "AP75", "AR1", "AR10")
+CONFIG = "configs/synthvis/rcf_tiny.yaml"
+SOUND_CONFIG = "configs/synthvis/rcf_tiny_av.yaml"  # of table X
 
-#: Table → row → AP of the paper on YouTube-VIS 2019 val with ResNet-101.
+#: Table → row → AP of the paper on YouTube-VIS 2019 val with ResNet-101; table X: AVIS, ResNet-50.
 PAPER_AP = {
     "III": dict(
         zip([f"delta_{n}" for n in range(6)], (37.3, 40.8, 40.4, 40.7, 39.8, 37.2), strict=True)
@@ -38,6 +41,13 @@ PAPER_AP = {
     "VI": {"queries_10": 40.8, "queries_15": 40.4, "queries_20": 40.5, "queries_25": 40.3},
     "VII": {"order_off": 40.8, "order_on": 40.5},
     "VIII": {"weight_off": 40.1, "weight_on": 40.8},
+    "X": {
+        f"delta_{n}_audio_{switch}": ap
+        for n, pair in enumerate(
+            [(42.9, 44.8), (44.3, 46.0), (45.6, 46.6), (45.6, 45.7), (45.2, 45.0)], start=1
+        )
+        for switch, ap in zip(("off", "on"), pair, strict=True)
+    },
 }
 
 
@@ -75,11 +85,12 @@ def train(row: Row, seed: int, args: argparse.Namespace) -> dict[str, float]:
         RuntimeError: the training failed; the message names its log.
     """
     folder = Path(args.output) / f"table_{row.table}" / row.name / f"seed_{seed}"
+    config_file = args.config_file or (SOUND_CONFIG if row.table == "X" else CONFIG)
     settings = [*args.opts, *row.overrides, "SEED", str(seed)]
     done = folder / "result.json"
     if done.is_file():
         result = json.loads(done.read_text())
-        if result["config_file"] == args.config_file and result["settings"] == settings:
+        if result["config_file"] == config_file and result["settings"] == settings:
             return result["metrics"]
         raise RuntimeError(
             f"{done} is of other settings ({result['config_file']} {result['settings']}); "
@@ -87,7 +98,7 @@ def train(row: Row, seed: int, args: argparse.Namespace) -> dict[str, float]:
         )
     folder.mkdir(parents=True, exist_ok=True)
     command = [
-        sys.executable, str(ROOT / "train_net.py"), "--config-file", args.config_file,
+        sys.executable, str(ROOT / "train_net.py"), "--config-file", config_file,
         "--num-gpus", str(args.num_gpus), "--resume", "MODEL.WEIGHTS", "", *settings,
         "OUTPUT_DIR", str(folder),
     ]  # fmt: skip
@@ -97,7 +108,7 @@ def train(row: Row, seed: int, args: argparse.Namespace) -> dict[str, float]:
         raise RuntimeError(f"training failed with status {status}: see {log.name}")
     metrics = last_evaluation(folder / "metrics.json")
     with whole_file(done) as temporary:
-        result = {"config_file": args.config_file, "settings": settings, "metrics": metrics}
+        result = {"config_file": config_file, "settings": settings, "metrics": metrics}
         temporary.write_text(json.dumps(result, indent=1))
     return metrics
 
@@ -140,7 +151,8 @@ def plot(table: str, results: dict[str, list[dict[str, float]]], png: Path) -> N
         ours.plot([place] * len(values), values, "_", color="gray")
     ours.set_title("measured, mean ± standard deviation", fontsize="medium")
     paper.plot(range(len(names)), [PAPER_AP[table][name] for name in names], "s", color="C1")
-    paper.set_title("paper, YouTube-VIS 2019 val", fontsize="medium")
+    data = "AVIS val" if table == "X" else "YouTube-VIS 2019 val"
+    paper.set_title(f"paper, {data}", fontsize="medium")
     for axes in (ours, paper):
         axes.set_xticks(range(len(names)), [n.replace("_", " ") for n in names], rotation=20)
         axes.set_ylabel("AP")
@@ -154,7 +166,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--table", nargs="+", choices=PAPER_AP, required=True)
-    parser.add_argument("--config-file", default="configs/synthvis/rcf_tiny.yaml", metavar="FILE")
+    parser.add_argument(
+        "--config-file", metavar="FILE", help=f"default {CONFIG}, for table X {SOUND_CONFIG}"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default 0 1 2")
     parser.add_argument("--num-gpus", type=int, default=1, help="processes of each training")
     parser.add_argument("--output", default="output/ablations", metavar="FOLDER")

@@ -7,13 +7,13 @@ python tools/analyze.py --config-file configs/rcf_r50.yaml --tasks flop paramete
 import argparse
 from itertools import takewhile
 
-from detectron2.config import CfgNode, get_cfg
+from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 from fvcore.nn import parameter_count_table
 from tabulate import tabulate
 
-from rcf_vis import add_rcf_config
-from rcf_vis.cost import PARTS, StepCost, step_cost
+from rcf_vis.config import read_config
+from rcf_vis.cost import StepCost, step_cost
 
 TASKS = ("flop", "parameter", "structure")
 
@@ -50,12 +50,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def setup(args: argparse.Namespace) -> CfgNode:
     """The config; nothing is downloaded and no weights are loaded."""
-    cfg = get_cfg()
-    add_rcf_config(cfg)
-    cfg.merge_from_file(args.config_file)
-    cfg.merge_from_list(args.opts)
+    cfg = read_config(args.config_file, args.opts)
     cfg.MODEL.DEVICE = "cpu"
     cfg.MODEL.WEIGHTS = ""
+    cfg.MODEL.RCF.AUDIO.WEIGHTS = ""
     cfg.MODEL.TIMM.PRETRAINED = False
     cfg.freeze()
     return cfg
@@ -66,7 +64,7 @@ def cost_table(cost: StepCost) -> str:
     backbone = cost.macs["backbone"]
     rows = [
         (part, cost.macs[part] / 1e9, cost.macs[part] / backbone, cost.parameters[part] / 1e6)
-        for part in PARTS
+        for part in cost.macs
     ]
     rest = rows[1:]
     rows.append(("all but the backbone", *(sum(row[k] for row in rest) for k in (1, 2, 3))))

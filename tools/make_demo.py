@@ -3,7 +3,8 @@
 
 Makes a small SynthVIS, evaluates the model in the box, trains on from it, evaluates again, tracks
 a video in which objects cross, and draws a contact sheet and the loss curve. All of it goes to one
-folder, with a log of each step.
+folder, with a log of each step. With a config of a model with sound (--config-file) the data have
+sound, which then is in the videos and on the contact sheet.
 """
 
 import argparse
@@ -20,8 +21,10 @@ from pathlib import Path
 
 import torch
 
+from rcf_vis.audio import AudioFile, split_by_frames
+from rcf_vis.config import read_config
 from rcf_vis.contact_sheet import draw_results_sheet
-from rcf_vis.data.synthvis import SynthVISSpec, generate_split, read_spec
+from rcf_vis.data.synthvis import SynthVISSoundSpec, SynthVISSpec, generate_split, read_spec
 from rcf_vis.evaluation import evaluate_ytvis
 from rcf_vis.inference.video_io import open_frames
 from rcf_vis.inference.video_writer import VideoWriter
@@ -30,19 +33,20 @@ from rcf_vis.visualization import save_image
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "configs" / "synthvis" / "rcf_tiny.yaml"
-DATA_SPEC = SynthVISSpec(train_videos=24, val_videos=8)
-# One video of two gears that cross, at twice the size so that it is good to look at.
-CROSSING_SPEC = SynthVISSpec(
-    width=640,
-    height=384,
-    length=40,
-    train_videos=0,
-    val_videos=1,
-    objects_per_video=(3, 4),
-    crossing_share=1.0,
-    return_share=0.0,
-    seed=7,
-)
+DATA = {"train_videos": 24, "val_videos": 8}
+# One video of objects that cross, at twice the size so that it is good to look at.
+CROSSING = {
+    "width": 640,
+    "height": 384,
+    "length": 40,
+    "train_videos": 0,
+    "val_videos": 1,
+    "objects_per_video": (3, 4),
+    "crossing_share": 1.0,
+    "return_share": 0.0,
+    "seed": 7,
+}
+FRAME_RATE = 10
 TRAINING = {
     "SOLVER.IMS_PER_BATCH": 4,
     "SOLVER.MAX_ITER": 60,
@@ -63,12 +67,17 @@ class Demo:
     Args:
         output: the folder.
         options: ``KEY VALUE …`` for the config of every program that is run.
+        config: the config file.
     """
 
     num_steps = 6
 
-    def __init__(self, output: Path, options: Sequence[str] = ()) -> None:
+    def __init__(self, output: Path, options: Sequence[str] = (), config: Path = CONFIG) -> None:
         self.output = output
+        self.config = config
+        cfg = read_config(str(config), options)
+        self.hears = cfg.MODEL.RCF.AUDIO.ENABLED
+        self.spec_class = SynthVISSoundSpec if self.hears else SynthVISSpec
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self.options = ["MODEL.DEVICE", device, *options]
         self.step_number = 0
@@ -76,6 +85,11 @@ class Demo:
     @property
     def datasets(self) -> Path:
         return self.output / "datasets"
+
+    @property
+    def crossing(self) -> Path:
+        """The folder of the video in which objects cross."""
+        return self.output / "crossing" / self.spec_class.folder / "val"
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -119,13 +133,23 @@ class Demo:
 
     def make_data(self) -> None:
         for split in ("train", "val"):
-            _make_split(DATA_SPEC, self.datasets, split)
-        folder = self.output / "crossing"
-        json_file = _make_split(CROSSING_SPEC, folder, "val")
-        frames = open_frames(json_file.with_suffix("") / "JPEGImages" / "00000")
-        with VideoWriter(self.output / "input.mp4", frame_rate=Fraction(10)) as writer:
-            for frame in frames:
+            _make_split(self.spec_class(**DATA), self.datasets, split)
+        rate = {"frame_rate": float(FRAME_RATE)} if self.hears else {}
+        spec = self.spec_class(**CROSSING, **rate)
+        _make_split(spec, self.output / "crossing", "val")
+        sound = AudioFile(self.crossing / "audio" / "00000.wav") if self.hears else None
+        sample_rate = sound.sample_rate if self.hears else None
+        writer = VideoWriter(
+            self.output / "input.mp4", frame_rate=Fraction(FRAME_RATE), sample_rate=sample_rate
+        )
+        pieces = None
+        if self.hears:
+            pieces = split_by_frames(sound, sample_rate=sample_rate, frame_rate=FRAME_RATE)
+        with writer:
+            for frame in open_frames(self.crossing / "JPEGImages" / "00000"):
                 writer.write(frame)
+                if self.hears:
+                    writer.write_sound(next(pieces))
 
     def evaluate(self) -> dict[str, float]:
         shutil.rmtree(self.output / "box", ignore_errors=True)
@@ -142,7 +166,7 @@ class Demo:
         self.run(
             "demo",
             "demo.py",
-            *("--config-file", str(CONFIG)),
+            *("--config-file", str(self.config)),
             *("--input", str(self.output / "input.mp4")),
             *("--output", str(self.output / "demo.mp4")),
             *("--save-json", str(self.output / "demo.json")),
@@ -150,9 +174,13 @@ class Demo:
         )
 
     def draw_contact_sheet(self) -> None:
-        crossing = self.output / "crossing" / "synthvis"
         results = json.loads((self.output / "demo.json").read_text())
-        sheet = draw_results_sheet(crossing / "val.json", crossing / "val" / "JPEGImages", results)
+        sheet = draw_results_sheet(
+            self.crossing.with_suffix(".json"),
+            self.crossing / "JPEGImages",
+            results,
+            audio_root=self.crossing / "audio" if self.hears else None,
+        )
         save_image(sheet, self.output / "contact_sheet.png")
 
     def draw_loss_curve(self) -> None:
@@ -162,11 +190,12 @@ class Demo:
     def _train_net_words(self, name: str, options: dict[str, object]) -> list[str]:
         options = {"OUTPUT_DIR": self.output / name, **options}
         words = [str(word) for pair in options.items() for word in pair]
-        return ["--config-file", str(CONFIG), *words, *self.options]
+        return ["--config-file", str(self.config), *words, *self.options]
 
     def _read_ap(self, name: str) -> dict[str, float]:
-        results = self.output / name / "inference" / "synthvis_val" / "results.json"
-        return evaluate_ytvis(self.datasets / "synthvis" / "val.json", results)
+        folder = self.spec_class.folder
+        results = self.output / name / "inference" / f"{folder}_val" / "results.json"
+        return evaluate_ytvis(self.datasets / folder / "val.json", results)
 
 
 def ap_table(columns: dict[str, dict[str, float]]) -> str:
@@ -178,8 +207,8 @@ def ap_table(columns: dict[str, dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def run_demo(output: Path, options: Sequence[str] = ()) -> None:
-    demo = Demo(output, options)
+def run_demo(output: Path, options: Sequence[str] = (), config: Path = CONFIG) -> None:
+    demo = Demo(output, options, config)
     start = time.perf_counter()
     with demo.step("Making a small SynthVIS and a video in which objects cross"):
         demo.make_data()
@@ -195,7 +224,8 @@ def run_demo(output: Path, options: Sequence[str] = ()) -> None:
     with demo.step("Drawing the loss curve"):
         demo.draw_loss_curve()
     trained = f"after {TRAINING['SOLVER.MAX_ITER']} iterations"
-    print(f"\nAP on {DATA_SPEC.val_videos} videos of SynthVIS val, in percent:\n")
+    title = demo.spec_class.title
+    print(f"\nAP on {DATA['val_videos']} videos of {title}, val, in percent:\n")
     print(ap_table({"model in the box": before, trained: after}))
     print(f"\nIt took {time.perf_counter() - start:.0f} s. To look at:\n")
     for title, name in [
@@ -214,6 +244,7 @@ def main(argv: list[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--output", type=Path, default=Path("output/demo"), help="folder")
+    parser.add_argument("--config-file", type=Path, default=CONFIG, metavar="FILE")
     parser.add_argument(
         "--opts",
         nargs=argparse.REMAINDER,
@@ -223,15 +254,15 @@ def main(argv: list[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
     try:
-        run_demo(args.output.resolve(), args.opts)
+        run_demo(args.output.resolve(), args.opts, args.config_file.resolve())
     except StepFailed as error:
         raise SystemExit(f"\nmake_demo failed: {error}") from None
 
 
 def _make_split(spec: SynthVISSpec, root: Path, split: str) -> Path:
     """Make a split unless the very same is there; return its json."""
-    if read_spec(root, split) == spec.describe_split(split):
-        return root / "synthvis" / f"{split}.json"
+    if read_spec(root, split, type(spec)) == spec.describe_split(split):
+        return root / spec.folder / f"{split}.json"
     return generate_split(spec, root, split, overwrite=True)
 
 

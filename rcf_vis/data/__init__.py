@@ -1,9 +1,10 @@
-"""Data: catalog and layouts → json → clips and videos → loaders.
+"""Data: catalog and layouts → json → clips and videos, with their sound → loaders.
 
 Importing this package registers the names of the public video data sets with Detectron2
 (:mod:`rcf_vis.data.catalog`). No file is read until a data set is loaded.
 """
 
+from .audio import FrameSound, LazySound
 from .augmentation import (
     augment_clip,
     build_test_augmentation,
@@ -11,15 +12,18 @@ from .augmentation import (
     frame_to_tensor,
 )
 from .build import build_test_loader, build_train_loader, get_video_dicts
-from .catalog import dataset_paths, register_datasets_from_cfg, register_ytvis_instances
+from .catalog import dataset_paths
 from .dataset_mapper import ClipDatasetMapper
 from .frames import LazyFrames, read_frame
+from .own_datasets import register_datasets_from_cfg, register_ytvis_instances
 from .ytvis import DatasetError, load_ytvis_json
 
 __all__ = [
     "ClipDatasetMapper",
     "DatasetError",
+    "FrameSound",
     "LazyFrames",
+    "LazySound",
     "augment_clip",
     "build_test_augmentation",
     "build_test_loader",

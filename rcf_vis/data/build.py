@@ -40,7 +40,8 @@ def build_train_loader(cfg: CfgNode, mapper: Mapper | None = None) -> DataLoader
         a loader of lists of dicts, as the mapper makes them.
 
     Raises:
-        DatasetError: a set has no annotations, or the sets have different classes.
+        DatasetError: a set has no annotations, the sets have different classes, or the features of
+            a sound in ``DATASETS.AUDIO_CACHE`` are missing or outdated.
         ValueError: ``DATASETS.DATASET_RATIO`` does not fit to the sets, or all videos of a set are
             too short for ``MODEL.RCF.NUM_REFERENCE_FRAMES``.
     """
@@ -49,9 +50,12 @@ def build_train_loader(cfg: CfgNode, mapper: Mapper | None = None) -> DataLoader
     sets = _load_sets(names, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS)
     for name, records in zip(names, sets, strict=True):
         _check_lengths(name, records, cfg.MODEL.RCF.NUM_REFERENCE_FRAMES)
+    mapper = mapper or ClipDatasetMapper(cfg, is_train=True)
+    records = list(chain.from_iterable(sets))
+    _check_sound(mapper, records)
     return build_detection_train_loader(
-        list(chain.from_iterable(sets)),
-        mapper=mapper or ClipDatasetMapper(cfg, is_train=True),
+        records,
+        mapper=mapper,
         sampler=_build_sampler(cfg, sets, shares),
         total_batch_size=cfg.SOLVER.IMS_PER_BATCH,
         aspect_ratio_grouping=False,
@@ -67,9 +71,12 @@ def build_test_loader(cfg: CfgNode, dataset_name: str, mapper: Mapper | None = N
         dataset_name: annotations are not needed.
         mapper: by default ``ClipDatasetMapper(cfg, is_train=False)``.
     """
+    mapper = mapper or ClipDatasetMapper(cfg, is_train=False)
+    records = DatasetCatalog.get(dataset_name)
+    _check_sound(mapper, records)
     return build_detection_test_loader(
-        DatasetCatalog.get(dataset_name),
-        mapper=mapper or ClipDatasetMapper(cfg, is_train=False),
+        records,
+        mapper=mapper,
         num_workers=cfg.DATALOADER.NUM_WORKERS,
     )
 
@@ -146,6 +153,13 @@ def _common_classes(names: Sequence[str]) -> list[str]:
                 f"{other}; expected the same names in the same order"
             )
     return classes
+
+
+def _check_sound(mapper: Mapper, records: Sequence[dict[str, Any]]) -> None:
+    """Raise before the first step where a cache of the sound is not up to date."""
+    sound = getattr(mapper, "sound", None)  # not every mapper is a ClipDatasetMapper
+    if sound is not None:
+        sound.check(records)
 
 
 def _check_lengths(name: str, records: Sequence[dict[str, Any]], num_references: int) -> None:

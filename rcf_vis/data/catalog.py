@@ -1,4 +1,4 @@
-"""Registration of the video data sets. Importing this module registers names and reads nothing.
+"""Registration of the public video data sets. Importing it registers names and reads nothing.
 
 =========================================  =======================================================
 ``ytvis_2019_train``, ``_val``, ``_test``  YouTube-VIS 2019
@@ -7,10 +7,13 @@
 ``ovis_train``, ``_val``, ``_test``        OVIS
 ``coco2ytvis2019_train``, ``…2021_train``  COCO's still images, the classes of YouTube-VIS
 ``coco2ytvis20xx_strict_train``            the same without bicycle → motorbike, skis → snowboard
+``avis_train``, ``_val``, ``_test``        AVIS, with sound; the classes of its json
+``aviseg_train``, ``_val``, ``_test``      AVISeg, with sound; the classes of its json
 ``synthvis_train``, ``_val``               SynthVIS, which is made when it is loaded and not there
+``synthvis_av_train``, ``_val``            SynthVIS with sound, the same
 =========================================  =======================================================
 
-A set of one's own: :func:`register_ytvis_instances`, or ``DATASETS.REGISTER`` in a config.
+A set of one's own: :mod:`rcf_vis.data.own_datasets`.
 """
 
 from __future__ import annotations
@@ -18,11 +21,10 @@ from __future__ import annotations
 import logging
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from .categories import (
@@ -40,48 +42,44 @@ from .layouts import (
     datasets_root,
     find_dataset,
     ovis_layout,
+    sound_layout,
     synthvis_layout,
     ytvis_layout,
 )
-from .synthvis import CATEGORIES as SYNTHVIS_CATEGORIES
+from .synthvis import SynthVISSoundSpec, SynthVISSpec
 from .ytvis import load_ytvis_json
 
 logger = logging.getLogger(__name__)
 
 
-class _Loader(ABC):
+class DatasetLoader(ABC):
     """What the catalog calls to load a data set of this package."""
 
     name: str
 
     @abstractmethod
     def paths(self) -> DatasetPaths:
-        """Where its json and its frames are."""
+        """Where its json, its frames and its sound are."""
 
     def __call__(self) -> list[dict[str, Any]]:
         paths = self.paths()
-        _replace_metadata(self.name, json_file=paths.json_file, image_root=paths.image_root)
+        if paths.audio_root is not None and not os.path.isdir(paths.audio_root):
+            raise FileNotFoundError(
+                f"data set '{self.name}': {paths.audio_root} is not there; expected the folder of "
+                "its sound"
+            )
+        _replace_metadata(self.name, **vars(paths))
         return self.load(paths)
 
     def load(self, paths: DatasetPaths) -> list[dict[str, Any]]:
         """The records of its videos."""
-        return load_ytvis_json(paths.json_file, paths.image_root, self.name)
+        return load_ytvis_json(
+            paths.json_file, paths.image_root, self.name, audio_root=paths.audio_root
+        )
 
 
 @dataclass(frozen=True)
-class _OwnLoader(_Loader):
-    """A data set of the user's: the paths are given."""
-
-    name: str
-    json_file: str
-    image_root: str
-
-    def paths(self) -> DatasetPaths:
-        return DatasetPaths(self.json_file, self.image_root)
-
-
-@dataclass(frozen=True)
-class _PublicLoader(_Loader):
+class _PublicLoader(DatasetLoader):
     """A data set under ``$DETECTRON2_DATASETS``, in whichever of the known layouts."""
 
     name: str
@@ -89,6 +87,17 @@ class _PublicLoader(_Loader):
 
     def paths(self) -> DatasetPaths:
         return find_dataset(self.name, self.layout, datasets_root())
+
+    def load(self, paths: DatasetPaths) -> list[dict[str, Any]]:
+        if self.layout.audio_roots and paths.audio_root is None:
+            tried = ", ".join(self.layout.audio_roots)
+            logger.warning(
+                "Data set '%s' is silent: no folder of sound, tried %s under %s",
+                self.name,
+                tried,
+                datasets_root(),
+            )
+        return super().load(paths)
 
 
 @dataclass(frozen=True)
@@ -109,74 +118,20 @@ class _CocoLoader(_PublicLoader):
 
 @dataclass(frozen=True)
 class _SynthVISLoader(_PublicLoader):
-    """A split of SynthVIS, which is made first where it is not there."""
+    """A split of a SynthVIS, which is made first where it is not there."""
 
     split: str
+    spec_class: type[SynthVISSpec]
 
     def paths(self) -> DatasetPaths:
         from .synthvis import ensure_synthvis
 
-        ensure_synthvis(datasets_root(), splits=(self.split,))
+        ensure_synthvis(datasets_root(), splits=(self.split,), spec_class=self.spec_class)
         return super().paths()
 
 
-def register_ytvis_instances(
-    name: str, metadata: Mapping[str, Any], json_file: str, image_root: str
-) -> None:
-    """Register a data set in the YouTube-VIS format. Nothing is read until it is loaded.
-
-    Args:
-        name: to be used in ``DATASETS.TRAIN`` and ``DATASETS.TEST``.
-        metadata: extra metadata, may be empty. ``thing_classes`` (names in the order of the
-            json's category ids) is taken from the json on load where it is not given; where it is
-            given, the json must agree.
-        json_file: path of the json.
-        image_root: folder that its ``file_names`` are relative to.
-
-    Raises:
-        ValueError: the name is taken by another data set. Registering the same set twice is fine.
-
-    Example::
-
-        register_ytvis_instances("cows_train", {}, "cows/train.json", "cows/JPEGImages")
-    """
-    loader = _OwnLoader(name, os.path.expanduser(json_file), os.path.expanduser(image_root))
-    if name in DatasetCatalog.list():
-        taken = DatasetCatalog[name]
-        if not _same_loader(taken, loader):
-            raise ValueError(
-                f"the name '{name}' is taken by another data set ({taken}); choose another name "
-                f"for {json_file}"
-            )
-        DatasetCatalog.remove(name)
-    DatasetCatalog.register(name, loader)
-    paths = {"json_file": loader.json_file, "image_root": loader.image_root}
-    MetadataCatalog.get(name).set(**paths, evaluator_type="ytvis", **metadata)
-
-
-def register_datasets_from_cfg(cfg: CfgNode) -> None:
-    """Register each ``[name, json file, folder of frames]`` of ``cfg.DATASETS.REGISTER``.
-
-    Raises:
-        ValueError: an entry is not of this form, or its name is taken by another data set.
-    """
-    for entry in cfg.DATASETS.REGISTER:
-        if (
-            not isinstance(entry, Sequence)
-            or isinstance(entry, str)
-            or len(entry) != 3
-            or not all(isinstance(part, str) and part for part in entry)
-        ):
-            raise ValueError(
-                f"DATASETS.REGISTER has the entry {entry!r}, expected "
-                "[name, json file, folder of frames], three strings"
-            )
-        name, json_file, image_root = entry
-        register_ytvis_instances(name, {}, json_file, image_root)
-
-
 def dataset_paths(name: str) -> DatasetPaths:
-    """Where the json and the frames of a registered data set are; SynthVIS is made if need be.
+    """Where the parts of a registered data set are; SynthVIS is made if need be.
 
     Raises:
         KeyError: there is no data set of this name.
@@ -185,25 +140,17 @@ def dataset_paths(name: str) -> DatasetPaths:
     if name not in DatasetCatalog.list():
         raise KeyError(f"no data set '{name}'; there are {sorted(DatasetCatalog.list())}")
     loader = DatasetCatalog[name]
-    if _is_ours(loader):
+    if is_ours(loader):
         return loader.paths()
     metadata = MetadataCatalog.get(name)
-    return DatasetPaths(metadata.json_file, metadata.image_root)
+    return DatasetPaths(metadata.json_file, metadata.image_root, metadata.get("audio_root"))
 
 
-def _is_ours(loader: Any) -> bool:
-    """Also true after this module was reloaded, when the classes are others of the same name."""
+def is_ours(loader: Any) -> bool:
+    """Whether a :class:`DatasetLoader`; also after this module was reloaded and has another one."""
     return any(
-        base.__module__ == __name__ and base.__qualname__ == "_Loader"
+        base.__module__ == __name__ and base.__qualname__ == "DatasetLoader"
         for base in type(loader).__mro__
-    )
-
-
-def _same_loader(one: Any, other: _Loader) -> bool:
-    return (
-        _is_ours(one)
-        and type(one).__qualname__ == type(other).__qualname__
-        and (vars(one) == vars(other))
     )
 
 
@@ -215,15 +162,17 @@ def _replace_metadata(name: str, **values: Any) -> None:
         setattr(metadata, key, value)
 
 
-def _register_public(loader: _PublicLoader, categories: Sequence[dict]) -> None:
+def _register_public(loader: _PublicLoader, categories: Sequence[dict] | None = None) -> None:
+    """Without ``categories``, those of the json are its classes, from when it is loaded."""
     name = loader.name
     if name in DatasetCatalog.list():
-        if not _is_ours(DatasetCatalog[name]):
+        if not is_ours(DatasetCatalog[name]):
             logger.warning("Data set '%s' is registered already; it is left as it is", name)
             return
         DatasetCatalog.remove(name)
     DatasetCatalog.register(name, loader)
-    MetadataCatalog.get(name).set(evaluator_type="ytvis", **class_metadata(categories))
+    classes = class_metadata(categories) if categories else {}
+    MetadataCatalog.get(name).set(evaluator_type="ytvis", **classes)
 
 
 def _register_all_public() -> None:
@@ -237,13 +186,19 @@ def _register_all_public() -> None:
             _register_public(_PublicLoader(f"ytvis_{year}_{split}", layout), categories)
     for split in ("train", "val", "test"):
         _register_public(_PublicLoader(f"ovis_{split}", ovis_layout(split)), OVIS_CATEGORIES)
+        for folder in ("avis", "aviseg"):
+            _register_public(_PublicLoader(f"{folder}_{split}", sound_layout(folder, split)))
     for year, categories in ((2019, YTVIS_2019_CATEGORIES), (2021, YTVIS_2021_CATEGORIES)):
         for variant, loose in (("", True), ("_strict", False)):
             name = f"coco2ytvis{year}{variant}_train"
             _register_public(_CocoLoader(name, coco_layout(), year, loose), categories)
-    for split in ("train", "val"):
-        loader = _SynthVISLoader(f"synthvis_{split}", synthvis_layout(split), split)
-        _register_public(loader, SYNTHVIS_CATEGORIES)
+    for spec_class in (SynthVISSpec, SynthVISSoundSpec):
+        for split in ("train", "val"):
+            layout = synthvis_layout(split, with_sound=spec_class is SynthVISSoundSpec)
+            name = f"{spec_class.folder}_{split}"
+            _register_public(
+                _SynthVISLoader(name, layout, split, spec_class), spec_class.categories
+            )
 
 
 _register_all_public()

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.data import transforms as T
-from detectron2.structures import BitMasks, Instances
 
+from .audio import FrameSound
 from .augmentation import (
     augment_clip,
     build_test_augmentation,
@@ -20,7 +19,7 @@ from .augmentation import (
     frame_to_tensor,
 )
 from .frames import LazyFrames, read_frame
-from .masks import decode_rles
+from .ground_truth import decode_masks, objects_of, to_instances
 from .pseudo_clip import RandomAffine, make_pseudo_clip
 from .ytvis import DatasetError
 
@@ -40,15 +39,15 @@ class _Clip:
     """A clip before its augmentation. Each frame is there once, also where it stands in for others.
 
     Attributes:
-        order: for each place of the clip, oldest first, which of the frames it shows.
-        file_names: of each place.
+        indices: for each place of the clip, oldest first, the frame of the video.
+        order: for each place, which of ``frames`` it shows.
         frames: (H, W, 3) uint8.
         objects: of each frame, those in it; none where the frame is not supervised.
         masks: of each frame, (H, W) uint8, one an object.
     """
 
+    indices: list[int]
     order: list[int]
-    file_names: list[str]
     frames: list[np.ndarray]
     objects: list[list[dict[str, Any]]]
     masks: list[list[np.ndarray]]
@@ -70,6 +69,7 @@ class ClipDatasetMapper:
         still_motion: what is drawn for each frame of a clip that is made of a still image, that is
             of a record with ``still_image`` (``INPUT.PSEUDO_CLIP``); by default
             :class:`~rcf_vis.data.pseudo_clip.RandomAffine`. A video of one frame stays as it is.
+        sound: of a model that hears (``MODEL.RCF.AUDIO.ENABLED``): what it adds to each sample.
     """
 
     @configurable
@@ -83,6 +83,7 @@ class ClipDatasetMapper:
         supervise_all_frames: bool = False,
         time_reversal: bool = False,
         still_motion: T.Augmentation | None = None,
+        sound: FrameSound | None = None,
     ) -> None:
         if image_format not in ("BGR", "RGB"):
             raise ValueError(f"INPUT.FORMAT is '{image_format}', expected BGR or RGB")
@@ -97,6 +98,7 @@ class ClipDatasetMapper:
         self.supervise_all_frames = supervise_all_frames
         self.time_reversal = time_reversal
         self.still_motion = still_motion or RandomAffine()
+        self.sound = sound
         mode = "training" if is_train else "inference"
         logger.info("Augmentations used in %s: %s", mode, self.augmentations)
 
@@ -112,6 +114,7 @@ class ClipDatasetMapper:
             "supervise_all_frames": cfg.MODEL.RCF.ORDER_SUPERVISION,
             "time_reversal": cfg.INPUT.TIME_REVERSAL,
             "still_motion": RandomAffine(cfg),
+            "sound": FrameSound(cfg) if cfg.MODEL.RCF.AUDIO.ENABLED else None,
         }
 
     def __call__(self, record: dict[str, Any]) -> dict[str, Any]:
@@ -132,8 +135,13 @@ class ClipDatasetMapper:
             in testing: ``length``, ``file_names`` of all frames and ``image``, a
             :class:`LazyFrames` of uint8 tensors (3, h, w).
 
+            With ``sound`` also ``audio`` (or ``audio_features``), an item for each item of
+            ``image``, in its order, also where time is reversed: in training a float32 tensor
+            (T, η, 64) (or (T, C_a)), in testing a :class:`~rcf_vis.data.audio.LazySound` of (η, 64)
+            (or (C_a,)).
+
         Raises:
-            FileNotFoundError, DatasetError: a frame or a mask cannot be read.
+            FileNotFoundError, DatasetError: a frame, a mask or the sound cannot be read.
         """
         return self._map_clip(record) if self.is_train else self._map_video(record)
 
@@ -148,7 +156,7 @@ class ClipDatasetMapper:
             image_format=self.image_format,
             resize=self.augmentations[0],
         )
-        return sample
+        return sample if self.sound is None else sample | self.sound.of_video(record)
 
     def _map_clip(self, record: dict[str, Any]) -> dict[str, Any]:
         if "annotations" not in record:
@@ -156,15 +164,16 @@ class ClipDatasetMapper:
         clip = self._still_clip(record) if record.get("still_image") else self._video_clip(record)
         images, masks = augment_clip(self.augmentations, clip.frames, clip.masks)
         tensors = [frame_to_tensor(image) for image in images]
-        instances = list(map(_to_instances, images, clip.objects, masks))
-        return {
+        instances = list(map(to_instances, images, clip.objects, masks))
+        sample = {
             "video_id": record["video_id"],
             "height": record["height"],
             "width": record["width"],
-            "file_names": clip.file_names,
+            "file_names": [record["file_names"][i] for i in clip.indices],
             "image": [tensors[k] for k in clip.order],
             "instances": [instances[k] for k in clip.order[-self._num_supervised :]],
         }
+        return sample if self.sound is None else sample | self.sound.of_frames(record, clip.indices)
 
     def _video_clip(self, record: dict[str, Any]) -> _Clip:
         """A target, drawn uniformly, with the frames before it, or after it if time is reversed."""
@@ -177,28 +186,28 @@ class ClipDatasetMapper:
 
         distinct = sorted(set(indices))
         supervised = indices[-self._num_supervised :]
-        objects = [_objects_of(record, i) if i in supervised else [] for i in distinct]
+        objects = [objects_of(record, i) if i in supervised else [] for i in distinct]
         return _Clip(
+            indices=indices,
             order=[distinct.index(i) for i in indices],
-            file_names=[record["file_names"][i] for i in indices],
             frames=[self._read(record, i) for i in distinct],
             objects=objects,
-            masks=[_decode(record, i, of) for i, of in zip(distinct, objects, strict=True)],
+            masks=[decode_masks(record, i, of) for i, of in zip(distinct, objects, strict=True)],
         )
 
     def _still_clip(self, record: dict[str, Any]) -> _Clip:
         """The image as often as the clip has frames, each time under another random map."""
-        objects = _objects_of(record, 0)
+        objects = objects_of(record, 0)
         frames, masks = make_pseudo_clip(
             self.still_motion,
             self._read(record, 0),
-            _decode(record, 0, objects),
+            decode_masks(record, 0, objects),
             num_frames=self._num_past + 1,
             num_supervised=self._num_supervised,
         )
         return _Clip(
+            indices=[0] * len(frames),
             order=list(range(len(frames))),
-            file_names=record["file_names"] * len(frames),
             frames=frames,
             objects=[objects if of else [] for of in masks],
             masks=masks,
@@ -221,34 +230,3 @@ class ClipDatasetMapper:
             width=record["width"],
             video_id=record["video_id"],
         )
-
-
-def _objects_of(record: dict[str, Any], index: int) -> list[dict[str, Any]]:
-    """The annotated objects of a frame, without crowds."""
-    return [item for item in record["annotations"][index] if not item.get("iscrowd", 0)]
-
-
-def _decode(record: dict[str, Any], index: int, objects: list[dict]) -> list[np.ndarray]:
-    """Masks (H, W) uint8 of the objects of a frame."""
-    rles = [item["segmentation"] for item in objects]
-    try:
-        return decode_rles(rles, record["height"], record["width"])
-    except ValueError as error:
-        raise DatasetError(
-            f"video {record['video_id']}, frame {record['file_names'][index]}: "
-            f"a mask of tracks {[item['id'] for item in objects]} cannot be decoded ({error})"
-        ) from error
-
-
-def _to_instances(image: np.ndarray, objects: list[dict], masks: list[np.ndarray]) -> Instances:
-    """Ground truth of one augmented frame; objects whose mask is empty are left out."""
-    seen = [(item, mask) for item, mask in zip(objects, masks, strict=True) if mask.any()]
-    height, width = image.shape[:2]
-    stacked = np.zeros((len(seen), height, width), dtype=bool)
-    for row, (_, mask) in zip(stacked, seen, strict=True):
-        row[:] = mask
-    instances = Instances((height, width))
-    instances.gt_classes = torch.tensor([o["category_id"] for o, _ in seen], dtype=torch.int64)
-    instances.gt_masks = BitMasks(torch.from_numpy(stacked))
-    instances.gt_ids = torch.tensor([o["id"] for o, _ in seen], dtype=torch.int64)
-    return instances

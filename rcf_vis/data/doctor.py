@@ -17,7 +17,8 @@ from tqdm import tqdm
 from .catalog import dataset_paths
 from .frame_checks import Record, check_image, draw_frames, present_frames
 from .json_rules import DatasetError, Faults, read_json
-from .layouts import DatasetPaths, datasets_root, find_dataset
+from .layouts import DatasetPaths, Layout, datasets_root, find_dataset
+from .sound_checks import check_sound
 from .ytvis import YTVIS_JSON, read_categories, read_videos
 from .ytvis_tracks import read_annotations
 
@@ -30,10 +31,11 @@ class Diagnosis:
 
     Attributes:
         name: of the data set.
-        paths: its json and folder of frames; None where it was not found.
+        paths: its json and folders of frames and sound; None where it was not found.
         not_found: where it was looked for, where it was not found.
         videos, tracks, frames: their numbers in the json.
         decoded: number of frames that were opened.
+        sounds: number of videos that have sound; None where the data set is one without sound.
         notes: what one should know, but is not wrong.
         faults: what is wrong.
     """
@@ -46,6 +48,7 @@ class Diagnosis:
     tracks: int = 0
     frames: int = 0
     decoded: int = 0
+    sounds: int | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -62,7 +65,7 @@ def examine(
     limit: int = 10,
     progress: bool = False,
 ) -> Diagnosis:
-    """Examine a registered data set.
+    """Examine a registered data set. Where it has sound, all of it is decoded.
 
     Args:
         name: of a registered data set.
@@ -96,7 +99,26 @@ def examine(
     for record, frame in bar(sample, desc=f"{name}: images"):
         check_image(record, frame, faults)
     diagnosis.decoded = len(sample)
+    _examine_sound(diagnosis, records, bar)
     return diagnosis
+
+
+def _examine_sound(diagnosis: Diagnosis, records: list[Record], bar: Progress) -> None:
+    """Decode the sound of a data set that has some."""
+    audio_root = diagnosis.paths.audio_root
+    if audio_root is not None:
+        diagnosis.sounds = sum(record["audio_file"] is not None for record in records)
+        diagnosis.notes += check_sound(
+            records,
+            audio_root,
+            diagnosis.faults,
+            limit=diagnosis.faults.limit,
+            progress=partial(bar, desc=f"{diagnosis.name}: sound"),
+        )
+    elif tried := getattr(_layout(diagnosis.name), "audio_roots", ()):
+        diagnosis.notes.append(
+            f"no folder of sound, all videos are silent: tried {', '.join(tried)}"
+        )
 
 
 def _locate(name: str) -> DatasetPaths:
@@ -106,19 +128,27 @@ def _locate(name: str) -> DatasetPaths:
         KeyError: there is no data set of this name.
         FileNotFoundError: its json or its folder of frames is not there.
     """
-    layout = getattr(DatasetCatalog[name], "layout", None) if name in DatasetCatalog else None
+    layout = _layout(name) if name in DatasetCatalog else None
     if layout is not None:
         return find_dataset(name, layout, datasets_root())
     paths = dataset_paths(name)
-    for path, is_there in ((paths.json_file, os.path.isfile), (paths.image_root, os.path.isdir)):
+    expected = {paths.json_file: os.path.isfile, paths.image_root: os.path.isdir}
+    if paths.audio_root is not None:
+        expected[paths.audio_root] = os.path.isdir
+    for path, is_there in expected.items():
         if not is_there(path):
             raise FileNotFoundError(f"data set '{name}': {path} is not there")
     return paths
 
 
+def _layout(name: str) -> Layout | None:
+    """Of a public data set."""
+    return getattr(DatasetCatalog[name], "layout", None)
+
+
 def _json_is_there(name: str) -> bool:
     """Of a data set that is not found: then its frames are missing, which is a fault."""
-    layout = getattr(DatasetCatalog[name], "layout", None)
+    layout = _layout(name)
     if layout is None:
         return os.path.isfile(dataset_paths(name).json_file)
     return any(os.path.isfile(os.path.join(datasets_root(), path)) for path in layout.json_files)
@@ -136,7 +166,8 @@ def _read_records(diagnosis: Diagnosis, bar: Progress) -> list[Record]:
         return _read_stills(diagnosis)
     faults = diagnosis.faults
     classes = read_categories(content, json_file, diagnosis.name, faults)
-    records = read_videos(content, json_file, image_root, faults)
+    audio_root = diagnosis.paths.audio_root
+    records = read_videos(content, json_file, image_root, faults, audio_root=audio_root)
     annotations = content.get("annotations")
     diagnosis.videos = len(records)
     sound = [record for record in records.values() if record is not None]

@@ -1,20 +1,27 @@
-"""Where the json and the frames of a data set lie on disk: the layouts in circulation."""
+"""Where the json, the frames and the sound of a data set lie on disk: layouts in circulation."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _SPLIT_FOLDERS = {"train": ("train",), "val": ("valid", "val"), "test": ("test",)}
 """Names of a split on disk, in the order in which they are tried."""
 
+_SOUND_FOLDERS = ("audio", "WAVAudios", "videos")
+"""Names of the folder of sound in that of a split, in the order in which they are tried."""
+
 
 @dataclass(frozen=True)
 class DatasetPaths:
-    """The json of a data set and the folder that its ``file_names`` are relative to."""
+    """The json of a data set and the folder that its ``file_names`` are relative to.
+
+    ``audio_root`` is the folder of the sound of its videos; None: they have none.
+    """
 
     json_file: str
     image_root: str
+    audio_root: str | None = None
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,7 @@ class Layout:
 
     json_files: tuple[str, ...]
     image_roots: tuple[str, ...]
+    audio_roots: tuple[str, ...] = ()
 
 
 def datasets_root() -> str:
@@ -69,13 +77,24 @@ def coco_layout() -> Layout:
     return Layout(("coco/annotations/instances_train2017.json",), ("coco/train2017",))
 
 
-def synthvis_layout(split: str) -> Layout:
+def sound_layout(folder: str, split: str) -> Layout:
+    """YouTube-VIS with sound, e.g. ``sound_layout("avis", "val")``."""
+    roots = (f"{folder}/{name}/{kind}" for name in _SPLIT_FOLDERS[split] for kind in _SOUND_FOLDERS)
+    return replace(ytvis_layout(folder, split), audio_roots=tuple(roots))
+
+
+def synthvis_layout(split: str, *, with_sound: bool = False) -> Layout:
     """SynthVIS, as ``datasets/prepare_synthvis.py`` writes it."""
-    return Layout((f"synthvis/{split}.json",), (f"synthvis/{split}/JPEGImages",))
+    folder = "synthvis_av" if with_sound else "synthvis"
+    return Layout(
+        (f"{folder}/{split}.json",),
+        (f"{folder}/{split}/JPEGImages",),
+        (f"{folder}/{split}/audio",) if with_sound else (),
+    )
 
 
 def find_dataset(name: str, layout: Layout, root: str) -> DatasetPaths:
-    """The first json and the first folder of frames that are there.
+    """The first json, the first folder of frames and the first one of sound that are there.
 
     Raises:
         FileNotFoundError: one of the two is not there; it lists each path that was tried.
@@ -84,6 +103,7 @@ def find_dataset(name: str, layout: Layout, root: str) -> DatasetPaths:
     image_roots = [os.path.join(root, path) for path in layout.image_roots]
     json_file = next(filter(os.path.isfile, json_files), None)
     image_root = next(filter(os.path.isdir, image_roots), None)
+    audio_roots = (os.path.join(root, path) for path in layout.audio_roots)
     if json_file is None or image_root is None:
         what = "json" if json_file is None else "folder of frames"
         tried = json_files if json_file is None else image_roots
@@ -92,4 +112,4 @@ def find_dataset(name: str, layout: Layout, root: str) -> DatasetPaths:
             "($DETECTRON2_DATASETS, default 'datasets'; layouts: datasets/README.md). "
             "Tried, in this order:\n  " + "\n  ".join(tried)
         )
-    return DatasetPaths(json_file, image_root)
+    return DatasetPaths(json_file, image_root, next(filter(os.path.isdir, audio_roots), None))

@@ -7,6 +7,7 @@ The rules are here alone. Training and testing stop at the first fault; the doct
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from typing import Any
@@ -15,24 +16,33 @@ from detectron2.data import MetadataCatalog
 
 from .categories import class_metadata
 from .json_rules import DatasetError, OnFault, check_keys, id_of, raise_fault, read_json
+from .sound_files import SoundFiles
 from .ytvis_tracks import read_annotations
 
 logger = logging.getLogger(__name__)
 
 YTVIS_JSON = "a YouTube-VIS json with the keys 'videos', 'categories' and 'annotations'"
 _VIDEO_KEYS = {"id": int, "width": int, "height": int, "length": int, "file_names": list}
+_FRAME_RATE_KEYS = ("frame_rate", "fps")
+_FRAME_RATE = 6.0
+"""The paper's (section IV-B1): of a video with sound whose json does not say."""
 
 
 def load_ytvis_json(
-    json_file: str, image_root: str, dataset_name: str | None = None
+    json_file: str,
+    image_root: str,
+    dataset_name: str | None = None,
+    audio_root: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Load a json in the YouTube-VIS format. Frames are not opened.
+    """Load a json in the YouTube-VIS format. Frames and sound are not opened.
 
     Args:
         json_file: path of the json, with ``videos``, ``categories`` and (maybe) ``annotations``.
         image_root: folder that ``file_names`` are relative to.
         dataset_name: when given, ``thing_classes`` and ``thing_dataset_id_to_contiguous_id`` are
             set in its metadata; where they are there already, the json's must be the same.
+        audio_root: folder of the videos' sound, see
+            :class:`~rcf_vis.data.sound_files.SoundFiles`; None: a data set without sound.
 
     Returns:
         One dict a video, in the json's order: ``video_id``, ``height``, ``width`` (pixels),
@@ -41,7 +51,9 @@ def load_ytvis_json(
         (contiguous, int), ``iscrowd`` (0 or 1), ``segmentation`` (compressed RLE), ``bbox`` and
         ``bbox_mode`` (``XYWH_ABS``). An object that is absent from a frame is not in its list.
         Where the json's ``annotations`` are missing or null (the official val and test sets), no
-        record has ``annotations``.
+        record has ``annotations``. With an ``audio_root`` a record also has ``audio_file`` (path,
+        None where the video has no sound) and ``frame_rate`` (frames a second: the json's
+        ``frame_rate`` or ``fps`` of the video, else 6.0).
 
     Raises:
         FileNotFoundError: there is no such json.
@@ -52,7 +64,7 @@ def load_ytvis_json(
     classes = read_categories(content, json_file, dataset_name)
     if dataset_name is not None:
         MetadataCatalog.get(dataset_name).set(**classes)
-    records = read_videos(content, json_file, image_root)
+    records = read_videos(content, json_file, image_root, audio_root=audio_root)
     annotations = content.get("annotations")
     if annotations is not None:
         read_annotations(annotations, json_file, records, classes)
@@ -105,7 +117,12 @@ def read_categories(
 
 
 def read_videos(
-    content: dict[str, Any], json_file: str, image_root: str, on_fault: OnFault = raise_fault
+    content: dict[str, Any],
+    json_file: str,
+    image_root: str,
+    on_fault: OnFault = raise_fault,
+    *,
+    audio_root: str | None = None,
 ) -> dict[int, dict[str, Any] | None]:
     """Video id → record without annotations; None for a video that is at fault."""
     records: dict[int, dict[str, Any] | None] = {}
@@ -117,6 +134,7 @@ def read_videos(
         on_fault(fault)
         return records
     image_root = os.path.abspath(image_root)
+    sounds = None if audio_root is None else SoundFiles(audio_root)
     for position, video in enumerate(content["videos"]):
         where = f"{json_file}: videos[{position}]{id_of(video)}"
         try:
@@ -126,7 +144,11 @@ def read_videos(
                 raise DatasetError(
                     f"{where}: this id is there twice; expected ids to be unique", "ids"
                 )
-            records[video["id"]] = _read_video(video, image_root, where)
+            record = _read_video(video, image_root, where)
+            if sounds is not None:
+                record["audio_file"] = sounds.of_video(video["file_names"])
+                record["frame_rate"] = _read_frame_rate(video, where)
+            records[video["id"]] = record
         except DatasetError as fault:
             on_fault(fault)
             if isinstance(video, dict) and isinstance(video.get("id"), int):
@@ -153,3 +175,17 @@ def _read_video(video: dict[str, Any], image_root: str, where: str) -> dict[str,
         "length": length,
         "file_names": [os.path.join(image_root, name) for name in names],
     }
+
+
+def _read_frame_rate(video: dict[str, Any], where: str) -> float:
+    """Frames a second, which say where in its sound a frame is."""
+    given = [key for key in _FRAME_RATE_KEYS if video.get(key) is not None]
+    if not given:
+        return _FRAME_RATE
+    value = video[given[0]]
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 < value < math.inf:
+        raise DatasetError(
+            f"{where}: '{given[0]}' is {value!r:.80}, expected frames a second, over 0", "videos"
+        )
+    return float(value)

@@ -13,6 +13,7 @@ from torch import nn
 __all__ = ["RCFCheckpointer", "known_class_names"]
 
 _CLASS_LAYER = "heads.class_embed."
+_AUDIO = "audio."
 _ADVICE = "to fine-tune on other categories set MODEL.RCF.LOAD_CLASS_HEAD False"
 
 
@@ -84,7 +85,31 @@ class RCFCheckpointer(DetectionCheckpointer):
                 )
         if self.load_class_head:
             self._check_class_names(checkpoint.get("class_names"))
+        self._check_audio(weights)
         return super()._load_model(checkpoint)
+
+    def _check_audio(self, weights: dict[str, Any]) -> None:
+        """Say when one of the two has no sound; ValueError where both have, but not the same."""
+        own = {k: v for k, v in self.model.state_dict().items() if k.startswith(_AUDIO)}
+        names = {k.removeprefix("module."): k for k in weights}
+        theirs = {name: weights[k] for name, k in names.items() if name.startswith(_AUDIO)}
+        if own and not theirs:
+            self.logger.info(
+                "%s is of a model without sound: the audio tokens begin untrained, the audio net "
+                "as MODEL.RCF.AUDIO says",
+                self._path,
+            )
+        elif theirs and not own:
+            self.logger.info(
+                "%s is of a model with sound, which is left out: MODEL.RCF.AUDIO.ENABLED is False",
+                self._path,
+            )
+        for name in own.keys() & theirs.keys():
+            if own[name].shape != theirs[name].shape:
+                raise ValueError(
+                    f"{self._path}: {name} has the shape {tuple(theirs[name].shape)}, expected "
+                    f"{tuple(own[name].shape)}, as MODEL.RCF.AUDIO says"
+                )
 
     def _check_class_names(self, names: Sequence[str] | None) -> None:
         if names is None or self.class_names is None or list(names) == self.class_names:

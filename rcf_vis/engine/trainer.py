@@ -60,6 +60,8 @@ class Trainer(DefaultTrainer):
         model = self.build_model(cfg)
         optimizer = self.build_optimizer(cfg, model)
         data_loader = self.build_train_loader(cfg)
+        if cfg.TEST.EVAL_PERIOD > 0:
+            self._check_test_sets(cfg)
         self.ema = ModelEMA(model, decay=solver.EMA.DECAY) if solver.EMA.ENABLED else None
         model = create_ddp(model, broadcast_buffers=False)
         self._trainer = build_loop(
@@ -103,6 +105,12 @@ class Trainer(DefaultTrainer):
         return self._last_eval_results
 
     @classmethod
+    def _check_test_sets(cls, cfg: CfgNode) -> None:
+        """Raise what is wrong with the test sets before training, not in the midst of it."""
+        for name in cfg.DATASETS.TEST:
+            cls.build_test_loader(cfg, name)
+
+    @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         model = super().build_model(cfg)
         checkpoint_activations(model, cfg.SOLVER.ACTIVATION_CHECKPOINTING)
@@ -135,6 +143,7 @@ class Trainer(DefaultTrainer):
             dataset_name,
             os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name),
             labels_per_track=cfg.MODEL.RCF.TEST.LABELS_PER_TRACK,
+            identity_metrics=cfg.TEST.IDENTITY_METRICS,
         )
 
     @classmethod

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from .compared_results import ComparedResult, compare_results
+from .json_files import no_garbage_collection
 from .matching import VideoMatches, match_tracks
-from .track_files import Result, Truth, read_ground_truth, read_results
-from .track_iou import track_ious
+from .track_files import GroundTruth, Truth, iterate_results, read_ground_truth
 
 __all__ = ["METRICS", "evaluate_ytvis"]
 
@@ -67,35 +68,40 @@ def evaluate_ytvis(
         >>> evaluate_ytvis("valid.json", "output/inference/results.json")["AP"]
         0.408
     """
-    ground_truth = read_ground_truth(gt_json)
-    found = read_results(results, ground_truth)
+    with no_garbage_collection():
+        ground_truth = read_ground_truth(gt_json)
+        entries = iterate_results(results, ground_truth)
+        matches = _match_all(
+            ground_truth, compare_results(entries, ground_truth, IOU_THRESHOLDS[0])
+        )
     precision = np.full((len(ground_truth.categories), *_SHAPE, len(RECALLS)), -1.0)
     recall = np.full((len(ground_truth.categories), *_SHAPE, len(MAX_RESULTS)), -1.0)
-    with_truth = {category for _, category in ground_truth.truths}
     for k, category in enumerate(ground_truth.categories):
-        if category in with_truth:
-            keys = [(video, category) for video in sorted(ground_truth.videos)]
-            pairs = [(ground_truth.truths.get(key, []), found.get(key, [])) for key in keys]
-            matches = [_match_video(*pair) for pair in pairs if any(pair)]
-            precision[k], recall[k] = _curves(matches)
+        if category in matches:
+            precision[k], recall[k] = _curves(matches[category])
     return _summarize(precision, recall, list(ground_truth.categories.values()))
 
 
-def _match_video(truths: Sequence[Truth], results: Sequence[Result]) -> VideoMatches:
-    """Match the results of one video and category."""
-    order = np.argsort([-result.score for result in results], kind="stable")[: MAX_RESULTS[-1]]
-    results = [results[i] for i in order]
+def _match_all(
+    ground_truth: GroundTruth, compared: Mapping[tuple[int, int], Sequence[ComparedResult]]
+) -> dict[int, list[VideoMatches]]:
+    """Category id → matches of its videos by ascending id; only categories that have truths."""
+    matches: dict[int, list[VideoMatches]] = {category: [] for _, category in ground_truth.truths}
+    for key in sorted(compared.keys() | ground_truth.truths.keys()):
+        truths, results = ground_truth.truths.get(key, []), compared.get(key, [])
+        best = sorted(results, key=lambda result: -result.score)[: MAX_RESULTS[-1]]
+        matches[key[1]].append(_match_video(truths, best))
+    return matches
+
+
+def _match_video(truths: Sequence[Truth], results: Sequence[ComparedResult]) -> VideoMatches:
+    """Match the results of one video and category, best first."""
     crowd = np.array([truth.crowd for truth in truths], dtype=bool)
-    ious = track_ious(
-        [result.track for result in results],
-        [truth.track for truth in truths],
-        IOU_THRESHOLDS[0],
-    )
     return match_tracks(
-        ious,
+        np.array([result.ious for result in results]).reshape(len(results), len(truths)),
         IOU_THRESHOLDS,
-        scores=np.array([result.score for result in results]),
-        outside=_outside_ranges([result.track.mean_area for result in results]),
+        scores=np.array([result.score for result in results], dtype=np.float64),
+        outside=_outside_ranges([result.mean_area for result in results]),
         truth_ignored=_outside_ranges([truth.mean_area for truth in truths]) | crowd,
         truth_crowd=crowd,
         truth_countable=np.array([truth.countable for truth in truths], dtype=bool),

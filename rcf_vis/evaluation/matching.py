@@ -56,17 +56,19 @@ def match_tracks(
     num_ranges, num_truths = truth_ignored.shape
     shape = (num_ranges, len(thresholds), len(scores))
     matched, ignored = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    if not num_truths:
+        ignored |= outside[:, None, :]
+        return VideoMatches(scores, matched, ignored, np.zeros(num_ranges, dtype=np.int64))
     free = np.ones((num_ranges, len(thresholds), num_truths), dtype=bool)
     reached = ious[:, None, :] >= thresholds[:, None]  # (D, T, G)
-    regular = ~truth_ignored[:, None, :]  # (A, 1, G)
+    # Of the free truths that are reached the one of the highest number is taken: first by regular
+    # ones, then by IoU, then the last. The ranges are a dimension of it, as regular depends on it.
+    by_iou = np.argsort(np.argsort(ious, axis=-1, kind="stable"), axis=-1)  # (D, G)
+    preference = by_iou[:, None, None] + num_truths * ~truth_ignored[:, None]  # (D, A, 1, G)
     for d in np.flatnonzero(reached.any((1, 2))):
-        candidates = free & reached[d]  # (A, T, G)
-        preferred = candidates & regular
-        candidates = np.where(preferred.any(-1, keepdims=True), preferred, candidates)
-        found = candidates.any(-1)
-        reversed_ious = np.where(candidates, ious[d], -1.0)[..., ::-1]
-        best = num_truths - 1 - reversed_ious.argmax(-1)  # of equal ones the last
-        area, threshold = np.nonzero(found)
+        preferred = np.where(free & reached[d], preference[d], -1)  # (A, T, G)
+        best = preferred.argmax(-1)
+        area, threshold = np.nonzero(preferred.max(-1) >= 0)
         best = best[area, threshold]
         ignored[area, threshold, d] = truth_ignored[area, best]
         matched[area, threshold, d] = truth_countable[best]

@@ -10,6 +10,8 @@ import numpy as np
 import pycocotools.mask as mask_util
 from detectron2.structures import Instances
 
+from .slot_history import SlotCounts, SlotHistory
+
 __all__ = ["TrackAccumulator"]
 
 
@@ -40,10 +42,16 @@ class TrackAccumulator:
         self._frames = 0
         self._image_size: tuple[int, int] | None = None
         self._tracks: dict[int, _Track] = {}
+        self._slots = SlotHistory()
 
     def __len__(self) -> int:
         """Number of frames so far."""
         return self._frames
+
+    @property
+    def slot_counts(self) -> SlotCounts:
+        """How often tracks kept their slots so far; all 0 where the instances have no ``slots``."""
+        return self._slots.counts
 
     def add(self, instances: Instances) -> None:
         """Take the next frame.
@@ -52,6 +60,8 @@ class TrackAccumulator:
             instances: F of them, with ``pred_masks`` (bool, F × H × W), ``class_probs``
                 (F × num_classes, without the empty class) and ``track_ids`` (F, unique in the
                 frame). A mask without a pixel counts as absent, but its probabilities do count.
+                ``slots`` and ``slot_identities`` (see :meth:`rcf_vis.modeling.RCF.track`) may be
+                missing.
 
         Raises:
             ValueError: a frame too many, of another size than the first, or an identity twice.
@@ -77,6 +87,8 @@ class TrackAccumulator:
             track.num_frames += 1
             if mask is not None:
                 track.masks[self._frames] = mask
+        if instances.has("slots"):
+            self._slots.add(track_ids, instances.slots.tolist(), instances.slot_identities.tolist())
         self._frames += 1
 
     def results(

@@ -1,44 +1,20 @@
-"""Spatio-temporal IoU of tracks: masks stay run-length encoded, whole videos at a time."""
+"""Spatio-temporal IoU of tracks: masks stay run-length encoded, many tracks at a time.
+
+Two tracks, or thousands of pairs of tracks, are compared at once, over all frames, on one line (see
+:mod:`.track_line`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-import pycocotools.mask as mask_util
 
-__all__ = ["TrackMasks", "track_ious"]
+from .track_line import Line, TrackMasks, decode_tracks
 
-_BOX_PAIRS = 50_000  # how many boxes pycocotools may compare in one call: these cost little
+__all__ = ["TrackMasks", "pair_ious", "track_ious"]
 
-
-@dataclass(frozen=True, eq=False)
-class TrackMasks:
-    """The masks of one track.
-
-    Attributes:
-        masks: compressed RLE of each frame of the video, None where the object is absent.
-        where: names the track in errors.
-    """
-
-    masks: Sequence[dict | None]
-    where: str
-
-    @cached_property
-    def areas(self) -> np.ndarray:
-        """Pixels of each frame's mask, ``(T,)`` int64; 0 where there is none."""
-        areas = np.zeros(len(self.masks), dtype=np.int64)
-        present = [frame for frame, mask in enumerate(self.masks) if mask is not None]
-        if present:
-            areas[present] = _areas([self.masks[frame] for frame in present])
-        return areas
-
-    @property
-    def mean_area(self) -> float:
-        """Mean area over the frames in which it has pixels; 0.0 when there are none."""
-        return float(self.areas.sum() / max(np.count_nonzero(self.areas), 1))
+_EDGES_AT_ONCE = 100_000  # of the pairs that are compared together: arrays that fit into a cache
 
 
 def track_ious(
@@ -46,13 +22,10 @@ def track_ious(
 ) -> np.ndarray:
     """IoU of each result with each truth: sum of the frames' intersections over sum of unions.
 
-    A frame in which only one of the two has a mask adds that mask to the union. IoUs below
-    ``min_iou`` are of no interest and may be given as 0: most pairs are told apart by the areas of
-    their masks alone, or by a part of the frames.
-
     Args:
         results: D tracks of one video.
         truths: G tracks of the same video.
+        min_iou: as for :func:`pair_ious`.
 
     Returns:
         ``(D, G)`` float64, exact where it is ``min_iou`` or more; 0 where neither has a pixel.
@@ -60,35 +33,60 @@ def track_ious(
     Raises:
         ValueError: a mask is broken.
     """
-    if not results or not truths:
-        return np.zeros((len(results), len(truths)))
-    result_areas = np.stack([track.areas for track in results])
-    truth_areas = np.stack([track.areas for track in truths])
-    total = result_areas.sum(1)[:, None] + truth_areas.sum(1)
-    possible = np.minimum(result_areas[:, None], truth_areas)  # (D, G, T)
-    intersection = possible.sum(-1)  # an upper bound, made exact frame by frame
-
-    hopeful = _iou(intersection, total) >= min_iou
-    rest = np.argsort(-possible.sum((0, 1)), kind="stable")  # the frames that tell the most first
-    while len(rest) and hopeful.any():
-        rows, columns = np.flatnonzero(hopeful.any(1)), np.flatnonzero(hopeful.any(0))
-        count = _frames_at_once(len(rows) * len(columns), possible.shape[-1])
-        frames, rest = rest[:count], rest[count:]
-        bound = possible[np.ix_(rows, columns, frames)]
-        found = _intersections(
-            [results[i] for i in rows], [truths[j] for j in columns], frames, bound
-        )
-        intersection[np.ix_(rows, columns)] -= bound.sum(-1) - found
-        hopeful = _iou(intersection, total) >= min_iou
-    return np.where(hopeful, _iou(intersection, total), 0.0)
+    rows, columns = np.indices((len(results), len(truths))).reshape(2, -1)
+    return pair_ious(results, truths, rows, columns, min_iou).reshape(len(results), len(truths))
 
 
-def _frames_at_once(num_pairs: int, num_frames: int) -> int:
-    """Frames to compare before the next look at what is still hopeful; few if there are many pairs.
+def pair_ious(
+    results: Sequence[TrackMasks],
+    truths: Sequence[TrackMasks],
+    rows: np.ndarray,
+    columns: np.ndarray,
+    min_iou: float,
+) -> np.ndarray:
+    """IoU of some results with some truths, of any videos.
 
-    A third holds at least a third of the pixels: enough to tell two apart that nowhere overlap.
+    A frame in which only one of the two has a mask adds that mask to the union. IoUs below
+    ``min_iou`` are of no interest and may be given as 0: most pairs are told apart by the areas of
+    their masks and the columns that these lie in. The ``areas`` of all tracks are set.
+
+    Args:
+        rows, columns: ``(K,)`` int64: result ``rows[k]`` with truth ``columns[k]``, which is of the
+            same video.
+
+    Returns:
+        ``(K,)`` float64, exact where it is ``min_iou`` or more; 0 where neither has a pixel.
+
+    Raises:
+        ValueError: a mask is broken.
     """
-    return max(1, min(-(-num_frames // 3), int((_BOX_PAIRS / num_pairs) ** 0.5)))
+    ious = np.zeros(len(rows))
+    line = decode_tracks([*results, *truths])
+    if not len(rows):
+        return ious
+    columns = columns + len(results)
+    total = line.sums[rows] + line.sums[columns]
+    bound = _most_in_common(line, rows, columns)
+    hopeful = np.flatnonzero((_iou(bound, total) >= min_iou) & (bound > 0))
+    common = _intersections(line, rows[hopeful], columns[hopeful], line.edge_stops[len(results)])
+    found = _iou(common, total[hopeful])
+    ious[hopeful] = np.where(found >= min_iou, found, 0.0)
+    return ious
+
+
+def _most_in_common(line: Line, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Upper bound of the common pixels of each pair, ``(K,)`` int64."""
+    lengths = np.diff(line.slot_stops)[rows]
+    starts = np.cumsum(lengths) - lengths
+    frames = np.arange(lengths.sum()) - np.repeat(starts, lengths)
+    one = frames + np.repeat(line.slot_stops[rows], lengths)
+    other = frames + np.repeat(line.slot_stops[columns], lengths)
+    first = np.maximum(line.left[one], line.left[other])
+    last = np.minimum(line.right[one], line.right[other])
+    in_columns = (last - first + 1).clip(0) * np.repeat(line.heights[rows], lengths)
+    common = np.minimum(np.minimum(line.areas[one], line.areas[other]), in_columns)
+    before = np.concatenate([[0], np.cumsum(common)])
+    return before[starts + lengths] - before[starts]
 
 
 def _iou(intersection: np.ndarray, total: np.ndarray) -> np.ndarray:
@@ -97,104 +95,39 @@ def _iou(intersection: np.ndarray, total: np.ndarray) -> np.ndarray:
 
 
 def _intersections(
-    results: Sequence[TrackMasks],
-    truths: Sequence[TrackMasks],
-    frames: np.ndarray,
-    possible: np.ndarray,
+    line: Line, rows: np.ndarray, columns: np.ndarray, first_edge: int
 ) -> np.ndarray:
-    """Common pixels of each result with each truth over the given frames.
+    """Common pixels of each pair, ``(K,)`` float64, exact; each of the tracks has a pixel.
 
-    One call of pycocotools compares all masks of all frames: those of different frames are given
-    different widths, upon which it does not compare them. (It makes no other use of the width.)
-
-    Args:
-        possible: ``(D, G, F)``, the smaller of the two areas in each frame; 0 where one is absent.
-
-    Returns:
-        ``(D, G)`` int64.
-    """
-    intersection = np.zeros(possible.shape[:2], dtype=np.int64)
-    i, j, f = np.nonzero(possible)
-    if len(i):
-        result_index, result_masks, result_areas = _flatten(results, frames, possible.any(1))
-        truth_index, truth_masks, truth_areas = _flatten(truths, frames, possible.any(0))
-        rows, columns = result_index[i, f], truth_index[j, f]
-        ious = mask_util.iou(result_masks, truth_masks, [0] * len(truth_masks))[rows, columns]
-        both = result_areas[rows] + truth_areas[columns]
-        # I / (both - I) = iou; the areas are integers far below 2^53, so rounding gives I exactly.
-        np.add.at(intersection, (i, j), np.rint(ious * both / (1 + ious)).astype(np.int64))
-    return intersection
-
-
-def _flatten(
-    tracks: Sequence[TrackMasks], frames: np.ndarray, used: np.ndarray
-) -> tuple[np.ndarray, list[dict], np.ndarray]:
-    """The used masks of some frames as one list, each checked.
+    How many of the truths' pixels lie before a place is linear between their edges: so what a run
+    of a result has in common with a truth is the difference of two values that numpy interpolates.
+    (All numbers are integers far below 2^53.)
 
     Args:
-        used: ``(N, F)`` bool.
-
-    Returns:
-        Index of each mask in the list, ``(N, F)``; the list of M masks, the width of those of
-        frame f enlarged by f; their areas, ``(M,)``.
+        first_edge: where the edges of the truths begin.
     """
-    position = used.cumsum().reshape(used.shape) - 1
-    rows, columns = np.nonzero(used)
-    numbers = frames[columns]
-    masks = [tracks[n].masks[t] for n, t in zip(rows.tolist(), numbers.tolist(), strict=True)]
-    areas = np.stack([track.areas[frames] for track in tracks])[used]
-    covered = _covered_pixels(masks, areas)
-    widened = []
-    for k, mask in enumerate(masks):
-        height, width = mask["size"]
-        if covered[k] != height * width:
-            raise ValueError(
-                f"{tracks[rows[k]].where}: segmentations[{numbers[k]}]: 'counts' is broken; "
-                f"expected runs that cover {height} x {width} pixels, found {covered[k]}"
-            )
-        widened.append({"size": [height, width + columns[k]], "counts": mask["counts"]})
-    return position, widened, areas
+    found = np.zeros(len(rows))
+    edges = line.edges[first_edge:].astype(np.float64)
+    pixels_before = np.zeros_like(edges)
+    np.cumsum(edges[1::2] - edges[0::2], out=pixels_before[1::2])
+    pixels_before[2::2] = pixels_before[1:-1:2]
+    begins, stops = line.edge_stops[rows], line.edge_stops[rows + 1]
+    shifts = line.begins[columns] - line.begins[rows]
+    for pairs in _parts(stops - begins):
+        bounds = zip(*(x[pairs].tolist() for x in (begins, stops, shifts)), strict=True)
+        places = np.concatenate([line.edges[a:b] + shift for a, b, shift in bounds])
+        values = np.interp(places, edges, pixels_before)
+        starts = np.cumsum(stops[pairs] - begins[pairs]) - (stops[pairs] - begins[pairs])
+        found[pairs] = np.add.reduceat(values[1::2] - values[0::2], starts // 2)
+    return found
 
 
-def _areas(masks: Sequence[dict]) -> np.ndarray:
-    """Pixels of each mask, (M,) int64; in parts, as pycocotools fails on more than 255 at once."""
-    parts = [mask_util.area(masks[start : start + 255]) for start in range(0, len(masks), 255)]
-    return np.concatenate(parts).astype(np.int64)
-
-
-def _covered_pixels(masks: Sequence[dict], areas: np.ndarray) -> np.ndarray:
-    """Sum of all runs of each mask, background included, modulo 2^32; (M,) int64.
-
-    pycocotools would never return from comparing two masks that differ in it.
-
-    Args:
-        areas: of the masks, in pixels; (M,) int64.
-    """
-    first_runs, swapped = [], []
-    for mask in masks:
-        counts = mask["counts"]
-        if isinstance(counts, str):
-            counts = counts.encode()
-        length, end = _first_run(counts)
-        first_runs.append(length)
-        # A run of 0 behind the first makes the background of the rest count as foreground. The
-        # third run stays what it is, though it now stands where differences to the run before the
-        # last stand (that is the 0), and so do those after it, which are such differences already.
-        swapped.append({"size": mask["size"], "counts": counts[:end] + b"0" + counts[end:]})
-    return (areas + first_runs + _areas(swapped)) % 2**32
-
-
-def _first_run(counts: bytes) -> tuple[int, int]:
-    """First number of a run-length string, and where it ends.
-
-    A number is written in groups of five bits, lowest first; 32 = another follows, and bit 16 of
-    the last is the sign.
-    """
-    value = shift = 0
-    for end, character in enumerate(counts, start=1):
-        group = character - 48
-        value |= (group & 31) << shift
-        shift += 5
-        if not group & 32:
-            return value - (1 << shift if group & 16 else 0), end
-    return value, len(counts)
+def _parts(lengths: np.ndarray) -> Iterator[slice]:
+    """Slices of pairs that have not too many edges together."""
+    start = 0
+    total = np.cumsum(lengths)
+    while start < len(lengths):
+        limit = total[start] - lengths[start] + _EDGES_AT_ONCE
+        stop = max(start + 1, int(np.searchsorted(total, limit, side="right")))
+        yield slice(start, stop)
+        start = stop

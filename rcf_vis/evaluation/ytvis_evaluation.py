@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 import math
-import os
 import time
-import zipfile
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,11 +19,15 @@ from detectron2.utils import comm
 from detectron2.utils.logger import create_small_table
 from tabulate import tabulate
 
-from rcf_vis.files import whole_file
+from rcf_vis.data.json_rules import DatasetError
 
 from .average_precision import METRICS, evaluate_ytvis
+from .identity_metrics import IDENTITY_METRICS, evaluate_identity
+from .json_files import read_json
+from .result_spool import ResultSpool
+from .slot_history import slot_shares
+from .submission_check import write_submission
 from .track_accumulator import TrackAccumulator
-from .track_files import read_json
 
 __all__ = ["YTVISEvaluator"]
 
@@ -39,9 +41,13 @@ class YTVISEvaluator(DatasetEvaluator):
         dataset_name: registered; its metadata has, at the latest when it is loaded, ``json_file``
             and ``thing_dataset_id_to_contiguous_id``.
         output_dir: where ``results.json`` goes (a local path), and ``results.zip`` when the json
-            has no annotations; None writes nothing.
+            has no annotations; older ones are removed with the first video. Until all is done the
+            videos that are stand in ``results.json.partial-rank<rank>``. None writes nothing.
         distributed: gather from all processes; else evaluate only this one's.
         labels_per_track: how many classes of a track are output, each as a result of its own.
+        identity_metrics: also give those of :func:`rcf_vis.evaluation.evaluate_identity`, in which
+            each track counts once, with its best class, and the shares of the frames in which
+            tracks keep their slots and the IoU rule rescues them.
     """
 
     def __init__(
@@ -51,6 +57,7 @@ class YTVISEvaluator(DatasetEvaluator):
         *,
         distributed: bool = True,
         labels_per_track: int = 1,
+        identity_metrics: bool = False,
     ) -> None:
         metadata = MetadataCatalog.get(dataset_name)
         if not {"json_file", "thing_dataset_id_to_contiguous_id"} <= metadata.as_dict().keys():
@@ -61,13 +68,15 @@ class YTVISEvaluator(DatasetEvaluator):
             for dataset_id, contiguous_id in metadata.thing_dataset_id_to_contiguous_id.items()
         }
         self._dataset_name = dataset_name
-        self._output_dir = output_dir
+        self._results_file = Path(output_dir) / "results.json" if output_dir else None
         self._distributed = distributed
-        self._labels_per_track = labels_per_track
+        self._labels_per_track = min(labels_per_track, len(self._dataset_ids))
+        self._identity_metrics = identity_metrics
+        self._spool: ResultSpool | None = None
         self.reset()
 
     def reset(self) -> None:
-        self._videos: dict[int, list[dict[str, Any]]] = {}
+        self._close_spool()
         self._num_frames = 0
         self._model_seconds = self._encoding_seconds = 0.0
 
@@ -102,53 +111,79 @@ class YTVISEvaluator(DatasetEvaluator):
                 self._encoding_seconds += encoded - predicted
                 started = encoded
             self._num_frames += len(tracks)
-            self._videos[video["video_id"]] = tracks.results(
-                self._dataset_ids, self._labels_per_track
-            )
+            results = tracks.results(self._dataset_ids, self._labels_per_track)
+            record = {"results": results, "slots": tracks.slot_counts}
+            self._open_spool().add(video["video_id"], record)
 
     def evaluate(self) -> OrderedDict[str, Any]:
         """Gather, write and score the results.
 
         Returns:
             In the main process ``{"segm": {"AP": …, …, "AP-<category>": …}}`` in percent, nan
-            where undefined, as Detectron2's COCOEvaluator has it; empty without annotations, and
-            in the other processes.
+            where undefined, as Detectron2's COCOEvaluator has it, and ``{"identity": {…}}`` where
+            asked for, in percent too but for the counts ``IDSW`` and ``Frag``. Without annotations
+            only the latter's ``slot_kept`` and ``iou_rescued``. Empty in the other processes.
         """
-        parts = [(self._videos, self._num_frames, self._model_seconds, self._encoding_seconds)]
+        try:
+            return self._evaluate(self._open_spool())
+        finally:
+            self._close_spool()
+
+    def _evaluate(self, spool: ResultSpool) -> OrderedDict[str, Any]:
+        speed = [(self._num_frames, self._model_seconds, self._encoding_seconds)]
         if self._distributed:
             comm.synchronize()
-            parts = comm.gather(parts[0], dst=0)
+            spool.gather()
+            speed = comm.gather(speed[0], dst=0)
             if not comm.is_main_process():
                 return OrderedDict()
-        videos, frames, model_seconds, encoding_seconds = zip(*parts, strict=True)
-        _log_speed(sum(frames), sum(model_seconds), sum(encoding_seconds), len(parts))
-        # Each video once, whichever process had it, in one order for any number of processes.
-        merged = {key: results for part in videos for key, results in part.items()}
-        results = [result for key in sorted(merged) for result in merged[key]]
+        _log_speed(*map(sum, zip(*speed, strict=True)), len(speed))
+        if self._results_file:
+            count = spool.write_results(self._results_file)
+            logger.info("%d results of %d videos: %s", count, len(spool), self._results_file)
 
-        if self._output_dir:
-            path = os.path.join(self._output_dir, "results.json")
-            with whole_file(path) as temporary:
-                temporary.write_text(json.dumps(results))
-            logger.info("%d results of %d videos: %s", len(results), len(merged), path)
         ground_truth = read_json(self._json_file)
-        if ground_truth.get("annotations") is None:
-            self._submit(results)
-            return OrderedDict()
-        figures = evaluate_ytvis(ground_truth, results)
-        return OrderedDict(segm=_in_percent(figures))
+        annotated = ground_truth.get("annotations") is not None
+        results, slots = [], []
+        for record in spool:
+            slots.append(record["slots"])
+            if annotated:
+                results += record["results"]
+        figures = OrderedDict()
+        if annotated:
+            figures["segm"] = _in_percent(evaluate_ytvis(ground_truth, results))
+        else:
+            self._submit(ground_truth)
+        if self._identity_metrics:
+            # A track's results follow each other, its best class first.
+            best = results[:: self._labels_per_track]
+            found = evaluate_identity(ground_truth, best) if annotated else {}
+            figures["identity"] = _identity_in_percent({**found, **slot_shares(slots)})
+        return figures
 
-    def _submit(self, results: list[dict[str, Any]]) -> None:
-        """Write what the evaluation server takes: a zip with ``results.json`` at its root."""
+    def _open_spool(self) -> ResultSpool:
+        """Opened with the first video: an evaluator that is only built touches no file."""
+        if self._spool is None:
+            self._spool = ResultSpool(self._results_file)
+        return self._spool
+
+    def _close_spool(self) -> None:
+        spool, self._spool = self._spool, None
+        if spool is not None:
+            spool.close()
+
+    def _submit(self, ground_truth: Mapping[str, Any]) -> None:
+        """Write what the evaluation server takes, checked."""
         note = f"{self._json_file} has no annotations: there is no AP for '{self._dataset_name}'."
-        if not self._output_dir:
+        if not self._results_file:
             logger.warning("%s No output_dir was given, so no submission is written.", note)
             return
-
-        path = os.path.join(self._output_dir, "results.zip")
-        with whole_file(path) as temporary:
-            with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-                archive.write(os.path.join(self._output_dir, "results.json"), "results.json")
+        path = self._results_file.with_suffix(".zip")
+        try:
+            write_submission(self._results_file, ground_truth, path)
+        except DatasetError as error:  # of a model that found nothing, say: training goes on
+            logger.error("%s No submission is written:\n%s", note, error)
+            return
         logger.info("%s Submission for its server: %s", note, path)
 
 
@@ -180,8 +215,19 @@ def _in_percent(figures: dict[str, Any]) -> dict[str, float]:
     return {**summary, **{f"AP-{name}": ap for name, ap in per_category.items()}}
 
 
+def _identity_in_percent(figures: Mapping[str, Any]) -> dict[str, float]:
+    """The figures without those of each category; logs them as a table."""
+    names = [name for name in (*IDENTITY_METRICS, "slot_kept", "iou_rescued") if name in figures]
+    counts = ("IDSW", "Frag")
+    summary = {
+        name: float(figures[name]) if name in counts else _percent(figures[name]) for name in names
+    }
+    logger.info("Identity metrics:\n%s", create_small_table(summary))
+    return summary
+
+
 def _percent(value: float) -> float:
-    return 100 * value if value >= 0 else float("nan")
+    return 100 * value if value != -1 else float("nan")
 
 
 def _category_table(per_category: dict[str, float], pairs_per_row: int = 3) -> str:

@@ -8,7 +8,9 @@ from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 from detectron2.modeling import build_model
 from detectron2.structures import Instances
+from torch import Tensor
 
+from rcf_vis.audio import AudioStream
 from rcf_vis.data.augmentation import build_test_augmentation, frame_to_tensor
 from rcf_vis.engine.checkpoint import RCFCheckpointer, known_class_names
 from rcf_vis.modeling import OnlineState
@@ -36,6 +38,10 @@ class OnlinePredictor:
         ...     instances = predictor(frame)
         ...     print(instances.track_ids, instances.pred_classes, instances.scores)
         >>> predictor.reset()
+
+        A model with sound (``MODEL.RCF.AUDIO.ENABLED``) also takes what was heard:
+
+        >>> instances = predictor(frame, audio=samples, sample_rate=44100)
     """
 
     def __init__(self, cfg: CfgNode) -> None:
@@ -58,13 +64,23 @@ class OnlinePredictor:
         """Forget the video: the next frame is the first of a new one."""
         self._state = OnlineState()
         self._frame_shape: tuple[int, ...] | None = None
+        self._sound: AudioStream | None = None
 
     @torch.inference_mode()
-    def __call__(self, frame: np.ndarray) -> Instances:
+    def __call__(
+        self,
+        frame: np.ndarray,
+        audio: np.ndarray | Tensor | None = None,
+        sample_rate: int | None = None,
+    ) -> Instances:
         """The instances of the next frame.
 
         Args:
             frame: ``(H, W, 3)`` uint8, BGR.
+            audio: the samples since the last frame, ``(n,)`` or ``(channels, n)``, floats in
+                [−1, 1] or integers; those that are not finite count as silence. Without them a
+                model with sound hears this frame as silence.
+            sample_rate: samples a second, the same in all of a video.
 
         Returns:
             ``Instances`` on the CPU at the frame's size: ``pred_masks`` (bool), ``pred_classes``,
@@ -72,16 +88,33 @@ class OnlinePredictor:
             all frames of a video; classes and scores are those of this frame.
 
         Raises:
-            ValueError: the array is not such a frame, or not of the size of the frames before.
+            ValueError: the array is not such a frame, or not of the size of the frames before; or
+                the samples or their rate are not such, or the model has no sound.
         """
         self._check(frame)
+        patch = None if audio is None else self._listen(audio, sample_rate)
         if self.input_format == "RGB":
             frame = frame[:, :, ::-1]
         resized = self.augmentation.get_transform(frame).apply_image(frame)
         instances, self._state = self.model.track(
-            frame_to_tensor(resized), self._state, frame.shape[:2]
+            frame_to_tensor(resized), self._state, frame.shape[:2], patch
         )
         return instances.to("cpu")
+
+    def _listen(self, audio: np.ndarray | Tensor, sample_rate: int | None) -> Tensor:
+        """The log-mel patch (η, 64) up to now."""
+        if self.model.audio is None:
+            raise ValueError("audio for a model without sound: MODEL.RCF.AUDIO.ENABLED is False")
+        if sample_rate is None:
+            raise ValueError("audio needs its sample_rate, samples a second")
+        if self._sound is None:
+            self._sound = AudioStream(sample_rate, self.model.audio.patch_frames)
+        if sample_rate != self._sound.sample_rate:
+            raise ValueError(
+                f"audio of {sample_rate} samples a second follows audio of "
+                f"{self._sound.sample_rate}; call reset() before a new video"
+            )
+        return self._sound.push(audio)
 
     def _check(self, frame: np.ndarray) -> None:
         if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:

@@ -10,6 +10,7 @@ import av
 import cv2
 import numpy as np
 
+from .sound_encoder import SoundEncoder
 from .video_io import PathLike, is_image
 
 __all__ = ["ImageFolderWriter", "VideoWriter", "open_writer"]
@@ -73,13 +74,19 @@ class VideoWriter(_FrameWriter):
     The file appears under its name when the ``with`` block ends; if it ends by an exception,
     nothing is left (and a file that was there before stays).
 
+    Args:
+        frame_rate: frames a second.
+        sample_rate: of the sound, samples a second; None: the video has no sound track.
+
     Example::
 
         with VideoWriter("out.mp4", frame_rate=Fraction(30000, 1001)) as writer:
             writer.write(frame)
     """
 
-    def __init__(self, path: PathLike, *, frame_rate: Fraction | float):
+    def __init__(
+        self, path: PathLike, *, frame_rate: Fraction | float, sample_rate: int | None = None
+    ):
         super().__init__(path)
         if frame_rate <= 0:
             raise ValueError(f"frame rate must be positive, got {frame_rate}")
@@ -89,6 +96,17 @@ class VideoWriter(_FrameWriter):
         )
         self._container = None
         self._stream = None
+        self._sound = None if sample_rate is None else SoundEncoder(sample_rate)
+
+    def write_sound(self, samples: np.ndarray) -> None:
+        """Append samples ``(channels, n)``, floats in [−1, 1]; after the first frame.
+
+        Raises:
+            ValueError: the video has no sound track, or no frame yet.
+        """
+        if self._sound is None or self._container is None:
+            raise ValueError(f"{self.path}: sound needs a sample rate, and a frame before it")
+        self._sound.write(samples)
 
     def _append(self, frame: np.ndarray) -> None:
         height, width = frame.shape[:2]
@@ -110,8 +128,12 @@ class VideoWriter(_FrameWriter):
         self._stream = self._container.add_stream(codec, rate=self.frame_rate, options=options)
         self._stream.width, self._stream.height = width, height
         self._stream.pix_fmt = "yuv420p"
+        if self._sound is not None:
+            self._sound.open(self._container)
 
     def _finish(self) -> None:
+        if self._sound is not None:
+            self._sound.finish()
         self._container.mux(self._stream.encode(None))
         self._container.close()
         os.replace(self._temporary, self.path)
@@ -153,15 +175,19 @@ class ImageFolderWriter(_FrameWriter):
         shutil.rmtree(self._temporary, ignore_errors=True)
 
 
-def open_writer(path: PathLike, *, frame_rate: Fraction | float) -> VideoWriter | ImageFolderWriter:
+def open_writer(
+    path: PathLike, *, frame_rate: Fraction | float, sample_rate: int | None = None
+) -> VideoWriter | ImageFolderWriter:
     """A :class:`VideoWriter` for the suffix of a video, an :class:`ImageFolderWriter` for none.
+
+    ``sample_rate`` is of the sound of a video; images have none.
 
     Raises:
         ValueError: the suffix is of another kind of file.
     """
     suffix = Path(path).suffix.lower()
     if suffix in VIDEO_SUFFIXES:
-        return VideoWriter(path, frame_rate=frame_rate)
+        return VideoWriter(path, frame_rate=frame_rate, sample_rate=sample_rate)
     if suffix and not Path(path).is_dir():
         raise ValueError(
             f"cannot write {path}: expected {', '.join(VIDEO_SUFFIXES)} or a folder (no suffix)"

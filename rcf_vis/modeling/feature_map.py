@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from detectron2.layers import ShapeSpec
 from torch import Tensor
 
-__all__ = ["FeatureMap", "FrameFeatures"]
+__all__ = ["FeatureMap", "FrameFeatures", "check_levels"]
 
 
 @dataclass(frozen=True)
@@ -73,3 +74,35 @@ class FrameFeatures:
         context = self.context
         finer = [m for m in self.maps.values() if m.stride < context.stride]
         return sorted(finer, key=lambda m: -m.stride)
+
+    def of_frame(self, index: int, batch_size: int) -> FrameFeatures:
+        """The features of one frame of each clip out of those of all frames, frame by frame."""
+        part = slice(index * batch_size, (index + 1) * batch_size)
+        maps = {
+            name: FeatureMap(m.data[part], m.stride, m.image_sizes[part])
+            for name, m in self.maps.items()
+        }
+        return FrameFeatures(maps, self.context_feature)
+
+
+def check_levels(
+    in_features: Sequence[str], context_feature: str, shapes: dict[str, ShapeSpec]
+) -> None:
+    """ValueError where the backbone does not give levels that RCF can use."""
+    missing = [name for name in in_features if name not in shapes]
+    if missing:
+        raise ValueError(
+            f"MODEL.RCF.IN_FEATURES names {missing}, but the backbone gives {sorted(shapes)}"
+        )
+    coarsest = max(in_features, key=lambda name: shapes[name].stride)
+    if context_feature != coarsest:
+        raise ValueError(
+            f"MODEL.RCF.CONTEXT_FEATURE is {context_feature!r}, expected {coarsest!r}, the "
+            f"coarsest of MODEL.RCF.IN_FEATURES {list(in_features)}"
+        )
+    strides = [shapes[name].stride for name in in_features]
+    if strides != [strides[0] * 2**k for k in range(len(strides))]:
+        raise ValueError(
+            f"MODEL.RCF.IN_FEATURES {list(in_features)} of this MODEL.BACKBONE.NAME have the "
+            f"strides {strides}; expected each to be twice the one before, as 4, 8, 16, 32"
+        )

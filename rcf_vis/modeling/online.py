@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from torch import Tensor
 
@@ -13,6 +14,8 @@ from .targets import SlotPredictions
 
 __all__ = ["OnlineState", "StepOutput"]
 
+_Item = TypeVar("_Item")
+
 
 @dataclass(frozen=True)
 class OnlineState:
@@ -21,20 +24,38 @@ class OnlineState:
     Attributes:
         references: context features of the last frames, newest first, at most δ of them.
         identities: last fired masks and slot → identity table.
+        sounds: a_t of the last frames, ``(B, C_a)`` each, newest first, at most δ of them; none
+            where the model does not hear.
     """
 
     references: tuple[FeatureMap, ...] = ()
     identities: IdentityState = field(default_factory=IdentityState)
+    sounds: tuple[Tensor, ...] = ()
 
-    def remember(self, context: FeatureMap, limit: int) -> OnlineState:
-        """The state after a frame with this context feature; the newest ``limit`` are kept."""
-        return replace(self, references=((context,) + self.references)[:limit])
+    def remember(self, context: FeatureMap, limit: int, sound: Tensor | None = None) -> OnlineState:
+        """The state after a frame with this context feature and this a_t.
+
+        The newest ``limit`` of each are kept.
+        """
+        heard = () if sound is None else (sound,)
+        return replace(
+            self,
+            references=((context,) + self.references)[:limit],
+            sounds=(heard + self.sounds)[:limit],
+        )
 
     def filled_references(self, target: FeatureMap, count: int) -> tuple[FeatureMap, ...]:
         """δ references; the oldest frame there is (at last the target) stands in for missing."""
-        references = self.references[:count]
-        oldest = references[-1] if references else target
-        return references + (oldest,) * (count - len(references))
+        return _filled(self.references, target, count)
+
+    def filled_sounds(self, target: Tensor, count: int) -> tuple[Tensor, ...]:
+        """As :meth:`filled_references`, for a_t."""
+        return _filled(self.sounds, target, count)
+
+
+def _filled(past: tuple[_Item, ...], present: _Item, count: int) -> tuple[_Item, ...]:
+    past = past[:count]
+    return past + ((past or (present,))[-1],) * (count - len(past))
 
 
 @dataclass(frozen=True)

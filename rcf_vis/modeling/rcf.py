@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import torch
 from detectron2.config import CfgNode, configurable
-from detectron2.layers import ShapeSpec
 from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
 from detectron2.structures import ImageList, Instances
 from torch import Tensor, nn
 
-from rcf_vis.tracking import IdentityRules, assign_identities
+from rcf_vis.tracking import IdentityRules, assign_identities, identities_by_slot
 
+from .audio import AudioContext
 from .context_fusion import RobustContextFusion
 from .criterion import SetCriterion
-from .feature_map import FeatureMap, FrameFeatures
+from .feature_map import FeatureMap, FrameFeatures, check_levels
 from .instance_decoder import InstanceDecoder
 from .instance_heads import InstanceHeads
 from .mask_decoder import MaskDecoder
@@ -46,6 +46,7 @@ class RCF(nn.Module):
         identity_rules: how slots get identities (section III-B4).
         score_thresh: a slot fires when its best class probability reaches it.
         mask_thresh: a pixel belongs to a mask when its probability exceeds it.
+        audio: the part that hears (section III-C); None: the model has no sound.
     """
 
     @configurable
@@ -67,9 +68,11 @@ class RCF(nn.Module):
         identity_rules: IdentityRules = IdentityRules(),  # noqa: B008 (frozen)
         score_thresh: float = 0.4,
         mask_thresh: float = 0.5,
+        audio: AudioContext | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
+        self.audio = audio
         self.context_fusion = context_fusion
         self.instance_decoder = instance_decoder
         self.mask_decoder = mask_decoder
@@ -90,7 +93,7 @@ class RCF(nn.Module):
         rcf, test = cfg.MODEL.RCF, cfg.MODEL.RCF.TEST
         backbone = build_backbone(cfg)
         shapes = backbone.output_shape()
-        _check_features(rcf.IN_FEATURES, rcf.CONTEXT_FEATURE, shapes)
+        check_levels(rcf.IN_FEATURES, rcf.CONTEXT_FEATURE, shapes)
         return {
             "backbone": backbone,
             "context_fusion": RobustContextFusion(cfg, shapes),
@@ -112,6 +115,7 @@ class RCF(nn.Module):
             ),
             "score_thresh": test.SCORE_THRESH,
             "mask_thresh": test.MASK_THRESH,
+            "audio": AudioContext(cfg) if rcf.AUDIO.ENABLED else None,
         }
 
     @property
@@ -131,6 +135,8 @@ class RCF(nn.Module):
                 is a clip, a list of uint8 ``(3, h, w)`` of one size, the target last, and
                 ``instances`` the ground truth of its last ``len(instances)`` frames. Otherwise:
                 ``image`` is any sequence of frames, ``height`` and ``width`` the output size.
+                A model with sound also takes ``audio`` or ``audio_features``, an item a frame (see
+                :meth:`track`); without them it hears silence.
 
         Returns:
             In training a dict of losses. Otherwise, for each video, an iterator that runs the
@@ -152,29 +158,42 @@ class RCF(nn.Module):
             self.context_feature,
         )
 
-    def step(self, features: FrameFeatures, state: OnlineState) -> tuple[StepOutput, OnlineState]:
+    def step(
+        self, features: FrameFeatures, state: OnlineState, sound: Tensor | None = None
+    ) -> tuple[StepOutput, OnlineState]:
         """The online step: predict one frame from its features and the past (section III-B).
 
         Args:
             features: of one frame of each clip of a batch.
             state: of those clips; ``OnlineState()`` for their first frames.
+            sound: a_t of this frame, ``(B, C_a)``, where the model hears; None is silence.
 
         Returns:
-            Raw predictions, and the state with this frame's context feature remembered.
+            Raw predictions, and the state with this frame's context feature and sound remembered.
         """
         delta = self.num_reference_frames
         references = state.filled_references(features.context, delta)
-        fused = self.context_fusion(features.context, references)
+        further = []
+        if self.audio is not None:
+            if sound is None:
+                sound = self.audio.features_of_frame(None).expand(len(features.context.data), -1)
+            past = state.filled_sounds(sound, delta)
+            further.append(self.audio((*past[::-1], sound)))
+        fused = self.context_fusion(features.context, references, further)
         segmentation = self.mask_decoder(fused.target, features.finer)
         codes = self.instance_decoder(fused)
         used = codes if self.training and self.deep_supervision else codes[-1:]
         *auxiliary, last = [self.heads(code, segmentation.data) for code in used]
         output = StepOutput(*last, segmentation, tuple(auxiliary))
-        return output, state.remember(features.context, delta)
+        return output, state.remember(features.context, delta, sound)
 
     @torch.no_grad()
     def track(
-        self, image: Tensor, state: OnlineState, output_size: tuple[int, int]
+        self,
+        image: Tensor,
+        state: OnlineState,
+        output_size: tuple[int, int],
+        audio: Tensor | None = None,
     ) -> tuple[Instances, OnlineState]:
         """One frame of one video, from pixels to identities.
 
@@ -182,13 +201,16 @@ class RCF(nn.Module):
             image: ``(3, h, w)``, as the test augmentation gives it.
             state: of the video; ``OnlineState()`` for its first frame.
             output_size: (height, width) of the masks.
+            audio: the frame's log-mel patch, ``(η, 64)``, or its a_t, ``(C_a,)``; None is silence.
 
         Returns:
             ``Instances`` of the slots that fired, with ``pred_masks`` (bool, F × output_size),
-            ``pred_classes``, ``scores`` (of this frame), ``class_probs`` (F × num_classes) and
-            ``track_ids``; and the state for the next frame.
+            ``pred_classes``, ``scores`` (of this frame), ``class_probs`` (F × num_classes),
+            ``track_ids``, ``slots`` and ``slot_identities`` (int64: the identity that the slot
+            rule alone would have given, −1 for none); and the state for the next frame.
         """
-        output, state = self.step(self.extract_features([image]), state)
+        sound = None if self.audio is None else self.audio.features_of_frame(audio)
+        output, state = self.step(self.extract_features([image]), state, sound)
         fired, class_probs = fired_slots(output.logits[0], self.score_thresh)
         segmentation = output.segmentation
         height, width = segmentation.valid_sizes[0]
@@ -199,20 +221,33 @@ class RCF(nn.Module):
             output_size,
             self.mask_thresh,
         )
+        slots = fired.tolist()
         identities, identity_state = assign_identities(
-            fired.tolist(), masks, state.identities, self.identity_rules
+            slots, masks, state.identities, self.identity_rules
         )
+        # The identities, and those by the slot rule alone, in one copy to the device
+        both = [identities, identities_by_slot(slots, state.identities, self.identity_rules)]
         instances = Instances(output_size)
         instances.pred_masks = masks
         instances.scores, instances.pred_classes = class_probs.max(-1)
         instances.class_probs = class_probs
-        instances.track_ids = torch.tensor(identities, dtype=torch.int64, device=self.device)
+        instances.slots = fired
+        instances.track_ids, instances.slot_identities = torch.tensor(
+            both, dtype=torch.int64, device=self.device
+        )
         return instances, replace(state, identities=identity_state)
 
     def _video(self, video: dict) -> Iterator[Instances]:
         state, output_size = OnlineState(), (video["height"], video["width"])
-        for image in video["image"]:
-            instances, state = self.track(image, state, output_size)
+        sounds = video.get("audio_features", video.get("audio"))
+        if self.audio is None or sounds is None:
+            sounds = [None] * len(video["image"])
+        if len(sounds) != len(video["image"]):
+            raise ValueError(
+                f"a video of {len(video['image'])} frames with sound for {len(sounds)} of them"
+            )
+        for image, audio in zip(video["image"], sounds, strict=True):
+            instances, state = self.track(image, state, output_size, audio)
             yield instances
 
     def _losses(self, clips: list[dict]) -> dict[str, Tensor]:
@@ -241,44 +276,15 @@ class RCF(nn.Module):
         features = self.extract_features(
             [clip["image"][t] for t in range(num_frames) for clip in clips]
         )
+        sounds = [None] * num_frames
+        if self.audio is not None:
+            sounds = self.audio.features_of_clips(clips, num_frames)
         state, outputs = OnlineState(), []
         for t in range(num_frames):
-            frame = _frame(features, t, len(clips))
+            frame = features.of_frame(t, len(clips))
             if t < num_frames - num_supervised:
-                state = state.remember(frame.context, self.num_reference_frames)
+                state = state.remember(frame.context, self.num_reference_frames, sounds[t])
                 continue
-            output, state = self.step(frame, state)
+            output, state = self.step(frame, state, sounds[t])
             outputs.append(output)
         return outputs
-
-
-def _frame(features: FrameFeatures, index: int, batch_size: int) -> FrameFeatures:
-    """The features of one frame of each clip out of those of all frames."""
-    part = slice(index * batch_size, (index + 1) * batch_size)
-    maps = {
-        name: FeatureMap(m.data[part], m.stride, m.image_sizes[part])
-        for name, m in features.maps.items()
-    }
-    return FrameFeatures(maps, features.context_feature)
-
-
-def _check_features(
-    in_features: Sequence[str], context_feature: str, shapes: dict[str, ShapeSpec]
-) -> None:
-    missing = [name for name in in_features if name not in shapes]
-    if missing:
-        raise ValueError(
-            f"MODEL.RCF.IN_FEATURES names {missing}, but the backbone gives {sorted(shapes)}"
-        )
-    coarsest = max(in_features, key=lambda name: shapes[name].stride)
-    if context_feature != coarsest:
-        raise ValueError(
-            f"MODEL.RCF.CONTEXT_FEATURE is {context_feature!r}, expected {coarsest!r}, the "
-            f"coarsest of MODEL.RCF.IN_FEATURES {list(in_features)}"
-        )
-    strides = [shapes[name].stride for name in in_features]
-    if strides != [strides[0] * 2**k for k in range(len(strides))]:
-        raise ValueError(
-            f"MODEL.RCF.IN_FEATURES {list(in_features)} of this MODEL.BACKBONE.NAME have the "
-            f"strides {strides}; expected each to be twice the one before, as 4, 8, 16, 32"
-        )

@@ -1,5 +1,19 @@
 """Identities of objects across frames."""
 
-from .identity import FiredSlots, IdentityRules, IdentityState, assign_identities, mask_iou
+from .identity import (
+    FiredSlots,
+    IdentityRules,
+    IdentityState,
+    assign_identities,
+    identities_by_slot,
+    mask_iou,
+)
 
-__all__ = ["FiredSlots", "IdentityRules", "IdentityState", "assign_identities", "mask_iou"]
+__all__ = [
+    "FiredSlots",
+    "IdentityRules",
+    "IdentityState",
+    "assign_identities",
+    "identities_by_slot",
+    "mask_iou",
+]

@@ -9,7 +9,14 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-__all__ = ["FiredSlots", "IdentityRules", "IdentityState", "assign_identities", "mask_iou"]
+__all__ = [
+    "FiredSlots",
+    "IdentityRules",
+    "IdentityState",
+    "assign_identities",
+    "identities_by_slot",
+    "mask_iou",
+]
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,24 @@ def assign_identities(
         table={**state.table, **seen_now},
         last=FiredSlots(tuple(slots), tuple(identities), masks),
     )
+
+
+def identities_by_slot(slots: list[int], state: IdentityState, rules: IdentityRules) -> list[int]:
+    """What rule 2 of :func:`assign_identities` alone would give, from the same past.
+
+    It is asked for whether or not the rules have it switched on: where the answer differs from the
+    identity that a slot was given, the overlap of masks has decided.
+
+    Args:
+        slots: indices of the fired slots, ascending.
+        state: the state after the previous frame.
+        rules: of which ``max_age`` counts.
+
+    Returns:
+        The identity of each fired slot; −1 where its slot has none to keep.
+    """
+    kept = _by_slot(slots, {}, state, rules.max_age)
+    return [kept.get(slot, -1) for slot in slots]
 
 
 def mask_iou(masks: Tensor, others: Tensor) -> Tensor:

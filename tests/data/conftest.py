@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from detectron2.config import CfgNode, get_cfg
 
 from rcf_vis.config import add_rcf_config
+from rcf_vis.data import load_ytvis_json
 
 from .clip_data import make_content, write_frames
 
@@ -25,6 +27,26 @@ def write_dataset(tmp_path: Path) -> Callable[..., tuple[str, str]]:
         return str(root / "instances.json"), str(root / "JPEGImages")
 
     return write
+
+
+@pytest.fixture
+def load(write_dataset) -> Callable[..., list[dict]]:
+    """Write a data set and load its records."""
+
+    def make(content: dict | None = None, **kwargs) -> list[dict]:
+        return load_ytvis_json(*write_dataset(content, **kwargs))
+
+    return make
+
+
+@pytest.fixture
+def target_is(monkeypatch) -> Callable[[int], None]:
+    """Choose the target frame."""
+
+    def choose(index: int) -> None:
+        monkeypatch.setattr(np.random, "randint", lambda *args: index)
+
+    return choose
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ from .clip_data import make_content
 PUBLIC = {
     **{f"ytvis_{year}_{split}": 40 for year in (2019, 2021) for split in ("train", "val", "test")},
     "ytvis_2022_val": 40,
+    "synthvis_av_train": 10,
+    "synthvis_av_val": 10,
     **{f"ovis_{split}": 25 for split in ("train", "val", "test")},
     **{f"coco2ytvis{year}{kind}_train": 40 for year in (2019, 2021) for kind in ("", "_strict")},
 }
@@ -126,7 +128,9 @@ def test_synthvis_is_made_where_it_is_not_there(tmp_path, monkeypatch):
     )
     ensure = synthvis.ensure_synthvis
     monkeypatch.setattr(
-        synthvis, "ensure_synthvis", lambda root, splits: ensure(root, splits, spec, workers=1)
+        synthvis,
+        "ensure_synthvis",
+        lambda root, splits, spec_class: ensure(root, splits, spec, workers=1),
     )
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
     for _ in range(2):
@@ -175,7 +179,16 @@ def test_own_set_from_the_config_alone(write_dataset, own_name, cfg):
 
 
 @pytest.mark.parametrize(
-    "entry", ["abc", ["name", "a.json"], ["name", "a.json", 3], ["name", "a.json", ""], 5]
+    "entry",
+    [
+        "abc",
+        ["name", "a.json"],
+        ["name", "a.json", 3],
+        ["name", "a.json", ""],
+        ["name", "a.json", "a", None],
+        ["name", "a.json", "a", "b", "c"],
+        5,
+    ],
 )
 def test_a_malformed_entry_is_shown(cfg, entry):
     cfg.DATASETS.REGISTER = [entry]

@@ -10,6 +10,8 @@ from rcf_vis.data.layouts import (
     datasets_root,
     find_dataset,
     ovis_layout,
+    sound_layout,
+    synthvis_layout,
     ytvis_layout,
 )
 
@@ -66,6 +68,33 @@ def test_layouts_of_ovis(tmp_path, prefix, split, name):
     paths = find_dataset("x", ovis_layout(split), str(tmp_path))
     assert paths.json_file == str(tmp_path / "ovis" / f"{prefix}{name}.json")
     assert paths.image_root == str(tmp_path / "ovis" / name)
+
+
+@pytest.mark.parametrize("sound", ["audio", "WAVAudios", "videos"])
+@pytest.mark.parametrize(
+    ("split", "json_file", "folder"),
+    [("train", "train.json", "train"), ("val", "valid.json", "valid"), ("val", "val.json", "val")],
+)
+def test_layouts_with_sound(tmp_path, sound, split, json_file, folder):
+    put(tmp_path / "avis", json_file, f"{folder}/JPEGImages")
+    layout = sound_layout("avis", split)
+    paths = find_dataset("x", layout, str(tmp_path))
+    assert paths.json_file == str(tmp_path / "avis" / json_file)
+    assert paths.image_root == str(tmp_path / "avis" / folder / "JPEGImages")
+    assert paths.audio_root is None
+    (tmp_path / "avis" / folder / sound).mkdir()
+    paths = find_dataset("x", layout, str(tmp_path))
+    assert paths.audio_root == str(tmp_path / "avis" / folder / sound)
+
+
+def test_layout_of_synthvis_with_sound(tmp_path):
+    for folder in ("synthvis", "synthvis_av"):
+        put(tmp_path / folder, "val.json", "val/JPEGImages")
+        (tmp_path / folder / "val/audio").mkdir()
+    paths = find_dataset("x", synthvis_layout("val", with_sound=True), str(tmp_path))
+    assert paths.json_file == str(tmp_path / "synthvis_av/val.json")
+    assert paths.audio_root == str(tmp_path / "synthvis_av/val/audio")
+    assert find_dataset("x", synthvis_layout("val"), str(tmp_path)).audio_root is None
 
 
 def test_the_first_layout_wins(tmp_path):

@@ -1,3 +1,5 @@
+import logging
+
 import pytest
 import torch
 from detectron2.modeling import build_model
@@ -93,3 +95,53 @@ def test_a_fine_tuning_that_is_resumed_keeps_its_class_layer(patch_cfg, weights,
     assert known_class_names(()) is None
     assert known_class_names(("ytvis_2021_val", "ovis_val"))[0] == "airplane"
     assert known_class_names(("a set without names",)) is None
+
+
+@pytest.fixture
+def audio_cfg(patch_cfg):
+    """The same model with ears."""
+    cfg = patch_cfg.clone()
+    audio = cfg.MODEL.RCF.AUDIO
+    audio.ENABLED, audio.NET, audio.FEATURE_DIM, audio.LSTM_HIDDEN = True, "small", 12, 8
+    return cfg
+
+
+@pytest.fixture
+def log():
+    """What a checkpointer says, which logs to fvcore's logger."""
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    logger = logging.getLogger("fvcore.common.checkpoint")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield lines
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+def test_a_model_with_sound_begins_with_weights_without(audio_cfg, weights, log):
+    path, saved = weights
+    model = build_model(audio_cfg)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    RCFCheckpointer(model).load(path)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, (before if name.startswith("audio.") else saved)[name]), name
+    assert sum(f"{path} is of a model without sound" in line for line in log) == 1
+
+
+def test_weights_of_a_model_with_sound(audio_cfg, patch_cfg, tmp_path, log):
+    saved = build_model(audio_cfg)
+    RCFCheckpointer(saved, str(tmp_path)).save("heard")
+    path = str(tmp_path / "heard.pth")
+    torch.manual_seed(1)
+    model = build_model(audio_cfg)
+    RCFCheckpointer(model).load(path)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, saved.state_dict()[name]), name
+    RCFCheckpointer(build_model(patch_cfg)).load(path)
+    assert sum("of a model with sound, which is left out" in line for line in log) == 1
+    audio_cfg.MODEL.RCF.AUDIO.FEATURE_DIM = 13
+    with pytest.raises(ValueError, match=r"audio\.\S+ has the shape .* as MODEL.RCF.AUDIO says"):
+        RCFCheckpointer(build_model(audio_cfg)).load(path)

@@ -21,6 +21,12 @@ BAD_RESULTS = {
     "unknown category": (lambda r: r.update(category_id=2), r"category_id 2 .*\[1, 3, 7\]"),
     "missing key": (lambda r: r.pop("score"), r"results\[0\]: key 'score'"),
     "score nan": (lambda r: r.update(score=float("nan")), r"\(video 1\): score nan"),
+    "score infinite": (lambda r: r.update(score=float("inf")), "score inf is no finite number"),
+    "score bool": (lambda r: r.update(score=True), "score True is no finite number"),
+    "video a list": (lambda r: r.update(video_id=[1]), r"video_id \[1\] is not in ground truth"),
+    "category a list": (lambda r: r.update(category_id=[1]), r"category_id \[1\] .*\[1, 3, 7\]"),
+    "no list of masks": (lambda r: r.update(segmentations=None), "NoneType found, expected a list"),
+    "no masks": (lambda r: r.update(segmentations=[]), "0 'segmentations' for a video of 3"),
     "score null": (lambda r: r.update(score=None), r"\(video 1\): score None"),
     "number of frames": (
         lambda r: r.update(segmentations=[MASK] * 2),
@@ -106,3 +112,17 @@ def test_length_is_that_of_file_names_where_it_is_missing():
     gt["videos"][0]["file_names"].append("one more")
     with pytest.raises(DatasetError, match="4 frames"):
         evaluate_ytvis(gt, results)
+
+
+def test_ids_that_are_there_twice():
+    gt, results = good()
+    results = [dict(results[0], id=k) for k in (4, 5, 6, 5)]
+    with pytest.raises(ValueError, match=r"results\[3\] \(video 1\): id 5 is that of results\[1\]"):
+        evaluate_ytvis(gt, results)
+    assert evaluate_ytvis(gt, results[:3])["AP"] == 1
+
+
+def test_an_empty_list_is_told(caplog):
+    gt, _ = good()
+    assert evaluate_ytvis(gt, [])["AP"] == 0
+    assert "results: an empty list" in caplog.text

@@ -10,7 +10,6 @@ import pytest
 import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.structures import Instances
-from detectron2.utils import comm
 
 from rcf_vis.data import register_ytvis_instances
 from rcf_vis.evaluation import YTVISEvaluator, evaluate_ytvis
@@ -149,24 +148,74 @@ def test_no_more_than_one_frame_is_kept(register):
     assert all(masks() is None for masks in seen)
 
 
-def test_several_processes(register, tmp_path, monkeypatch):
+def test_a_video_that_comes_twice_counts_once(register, tmp_path):
     register(ANNOTATIONS)
     alone = evaluated(YTVISEvaluator(NAME, str(tmp_path / "alone")))
-    others = YTVISEvaluator(NAME, str(tmp_path / "both"))
-    others.process(inputs(6, 3), outputs(6))
-    parts = []
-    monkeypatch.setattr(comm, "gather", lambda part, dst: parts.append(part) or [])
-    monkeypatch.setattr(comm, "is_main_process", lambda: False)
-    assert others.evaluate() == {}
-    assert not (tmp_path / "both").exists()
-
-    main = YTVISEvaluator(NAME, str(tmp_path / "both"))
-    monkeypatch.setattr(comm, "gather", lambda part, dst: [part, *parts])
-    monkeypatch.setattr(comm, "is_main_process", lambda: True)
-    together = evaluated(main, order=(2, 6))  # video 6 came twice
-    assert together["segm"] == pytest.approx(alone["segm"], nan_ok=True)
-    read = [(tmp_path / name / "results.json").read_bytes() for name in ("alone", "both")]
+    twice = evaluated(YTVISEvaluator(NAME, str(tmp_path / "twice")), order=(2, 6, 2))
+    assert twice["segm"] == pytest.approx(alone["segm"], nan_ok=True)
+    read = [(tmp_path / name / "results.json").read_bytes() for name in ("alone", "twice")]
     assert read[0] == read[1]
+
+
+def test_a_killed_run_leaves_nothing_that_looks_complete(register, tmp_path):
+    register(None)
+    evaluated(YTVISEvaluator(NAME, str(tmp_path / "out")))
+    evaluator = YTVISEvaluator(NAME, str(tmp_path / "out"))
+    assert sorted(os.listdir(tmp_path / "out")) == ["results.json", "results.zip"]
+    evaluator.process(inputs(6, 3), outputs(6))
+    # What a killed process would leave: one line for the video that is done.
+    assert os.listdir(tmp_path / "out") == ["results.json.partial-rank0"]
+    (line,) = (tmp_path / "out" / "results.json.partial-rank0").read_text().splitlines()
+    assert len(json.loads(line)["results"]) == 2
+    evaluator.reset()
+    assert os.listdir(tmp_path / "out") == []
+
+
+def with_slots(video_id, slots, slot_identities):
+    """Frames of ``FRAMES`` with what RCF tells of its slots."""
+    for objects, *fields in zip(FRAMES[video_id], slots, slot_identities, strict=True):
+        found = instances(*objects)
+        found.slots, found.slot_identities = (
+            torch.tensor(field, dtype=torch.int64) for field in fields
+        )
+        yield found
+
+
+@pytest.mark.parametrize("annotated", [True, False])
+@pytest.mark.parametrize("labels", [1, 9])
+def test_identity_metrics(register, tmp_path, caplog, annotated, labels):
+    caplog.set_level(logging.INFO)
+    register(ANNOTATIONS if annotated else None)
+    evaluator = YTVISEvaluator(
+        NAME, str(tmp_path / "out"), labels_per_track=labels, identity_metrics=True
+    )
+    # Track 0 keeps slot 1, track 4 goes from slot 0 to 2, where the slot rule had track 7.
+    evaluator.process(inputs(6, 3), [with_slots(6, [[1], [1, 0], [2]], [[-1], [0, -1], [7]])])
+    evaluator.process(inputs(2, 2), [with_slots(2, [[3], [3]], [[-1], [0]])])
+    figures = evaluator.evaluate()
+    assert list(figures) == (["segm", "identity"] if annotated else ["identity"])
+    shares = {"slot_kept": pytest.approx(200 / 3), "iou_rescued": pytest.approx(100 / 3)}
+    if annotated:  # video 6: all found; video 2: of another category
+        detection = 4 / (4 + 2 + 2)
+        shares |= {
+            "HOTA": pytest.approx(100 * detection**0.5),
+            "DetA": pytest.approx(100 * detection),
+            "AssA": 100,
+            "IDF1": pytest.approx(100 * 2 * 4 / (6 + 6)),
+            "IDSW": 0,
+            "Frag": 0,
+            "flicker": 0,
+        }
+    assert figures["identity"] == shares
+    assert "Identity metrics" in caplog.text
+
+
+def test_identity_metrics_of_a_model_without_slots(register):
+    register(ANNOTATIONS)
+    identity = evaluated(YTVISEvaluator(NAME, identity_metrics=True))["identity"]
+    assert identity["AssA"] == 100
+    assert math.isnan(identity["slot_kept"]) and math.isnan(identity["iou_rescued"])
+    assert "identity" not in evaluated(YTVISEvaluator(NAME))
 
 
 def test_labels_per_track(register, tmp_path):
@@ -193,7 +242,7 @@ def test_a_failed_write_leaves_nothing(register, tmp_path, monkeypatch):
     def broken(*_, **__):
         raise OSError("disk full")
 
-    monkeypatch.setattr("rcf_vis.evaluation.ytvis_evaluation.os.replace", broken)
+    monkeypatch.setattr("rcf_vis.files.os.replace", broken)
     with pytest.raises(OSError, match="disk full"):
         evaluated(YTVISEvaluator(NAME, str(tmp_path / "out")))
     assert os.listdir(tmp_path / "out") == []

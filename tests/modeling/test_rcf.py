@@ -135,7 +135,8 @@ def test_instances_of_a_frame(patch_cfg):
     assert instances.image_size == (101, 150)
     assert instances.pred_masks.shape == (5, 101, 150)
     assert instances.pred_masks.dtype == torch.bool
-    assert instances.track_ids.tolist() == [0, 1, 2, 3, 4]
+    assert instances.track_ids.tolist() == instances.slots.tolist() == [0, 1, 2, 3, 4]
+    assert instances.slot_identities.tolist() == [-1] * 5
     torch.testing.assert_close(instances.scores, instances.class_probs.amax(1))
     assert torch.equal(instances.pred_classes, instances.class_probs.argmax(1))
     model.score_thresh = 1.1

@@ -5,7 +5,13 @@ import itertools
 import pytest
 import torch
 
-from rcf_vis.tracking import IdentityRules, IdentityState, assign_identities, mask_iou
+from rcf_vis.tracking import (
+    IdentityRules,
+    IdentityState,
+    assign_identities,
+    identities_by_slot,
+    mask_iou,
+)
 
 SIZE = (4, 12)
 
@@ -133,3 +139,17 @@ def test_frames_of_another_size():
     _, state = assign_identities([0], bar(0, 4)[None], IdentityState(), IdentityRules())
     with pytest.raises(ValueError, match=r"masks of \(5, 5\) pixels follow masks of \(4, 12\)"):
         assign_identities([0], torch.ones(1, 5, 5).bool(), state, IdentityRules())
+
+
+def test_what_the_slot_rule_alone_would_give():
+    masks = torch.stack([bar(0, 4), bar(8, 12)])
+    rules = IdentityRules(slot_identity=False, max_age=1)
+    _, state = assign_identities([0, 1], masks, IdentityState(), rules)
+    identities, then = assign_identities([1, 2], masks, state, rules)
+    assert identities == [0, 1]
+    assert identities_by_slot([1, 2], state, rules) == [1, -1]
+    # Slots 0 and 1 last carried identity 0, slot 1 more recently; slot 0 is too old as well.
+    assert identities_by_slot([0, 1, 2], then, IdentityRules()) == [-1, 0, 1]
+    assert identities_by_slot([0], then, IdentityRules()) == [0]
+    assert identities_by_slot([0], then, rules) == [-1]
+    assert identities_by_slot([], IdentityState(), rules) == []

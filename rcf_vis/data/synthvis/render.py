@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -10,13 +10,16 @@ import numpy as np
 import pycocotools.mask as mask_utils
 
 from .camera import Camera, motion_blur
-from .scene import Column, Scene, Track, plan_scene
-from .shapes import CATEGORIES
-from .spec import SPLITS, SynthVISSpec
+from .plan import plan_video
+from .scene import Column, Scene, Track
+from .spec import SynthVISSpec
 from .textures import background_image, column_sprite, object_sprite
 
 #: Samples a pixel along each side.
 _SUPERSAMPLE = 2
+
+#: How far an object goes to white when it is loudest.
+_LIGHTEN = 0.45
 
 
 @dataclass(frozen=True)
@@ -41,29 +44,28 @@ def render_video(
     Returns:
         The frames, uint8 (height, width, 3) RGB, and the annotations of the video as the
         json has them, with `video_id` = index + 1 and `id` from 1 on within the video. Objects
-        that are never seen have none.
+        that are never seen have none. In a data set with sound each says whether the object
+        `sounds` (bool).
 
     Raises:
         ValueError: unknown split, or index outside of it.
     """
-    if not 0 <= index < spec.num_videos(split):
-        raise ValueError(f"{split} has videos 0 to {spec.num_videos(split) - 1}, got {index}")
-    seed = np.random.SeedSequence([spec.seed, SPLITS[split], index])
-    plan_rng, look_rng, camera_rng = (np.random.default_rng(s) for s in seed.spawn(3))
-    scene = plan_scene(spec, plan_rng)
-    painter = _Painter(spec, scene, look_rng)
-    camera = Camera(spec, camera_rng)
+    plan = plan_video(spec, split, index)
+    painter = _Painter(spec, plan.scene, plan.look_rng)
+    camera = Camera(spec, plan.camera_rng)
     frames, visible = [], []
     for t in range(spec.length):
         image, masks = painter.paint(t)
         frames.append(camera(image, t))
         visible.append(masks)
     annotations = []
-    for number, track in enumerate(scene.tracks):
+    for number, track in enumerate(plan.scene.tracks):
         annotation = _annotate(spec, track, [masks[number] for masks in visible])
         if annotation is not None:
             numbers = {"id": len(annotations) + 1, "video_id": index + 1}
             annotations.append({**numbers, **annotation})
+            if plan.sound is not None:
+                annotations[-1]["sounds"] = plan.sound.voices[number] is not None
     return frames, annotations
 
 
@@ -82,7 +84,7 @@ class _Painter:
         self._sprites = [
             object_sprite(
                 object_rng,
-                CATEGORIES[track.category]["name"],
+                spec.looks[track.category],
                 int(np.ceil(_SUPERSAMPLE * track.size.max())) + 4,
                 mean,
                 camouflage,
@@ -108,6 +110,8 @@ class _Painter:
                 continue
             _hide(masks[:number], patch)
             masks[number][patch.window] = patch.rgba[..., 3] > 127
+            if track.glow is not None:
+                patch = _lighten(patch, _LIGHTEN * float(track.glow[t]))
             self._drop_shadow(image, patch, float(track.size[t]))
             _blend(image, motion_blur(patch.rgba, velocity, self._shutter), patch)
         for column, sprite in zip(scene.columns, self._columns, strict=True):
@@ -200,6 +204,13 @@ def _hide(masks: list[np.ndarray], patch: _Patch) -> None:
         mask[patch.window] &= free
 
 
+def _lighten(patch: _Patch, share: float) -> _Patch:
+    """The patch with its colours that far on the way to white."""
+    rgba = patch.rgba.astype(np.float32)
+    rgba[..., :3] += share * (rgba[..., 3:] - rgba[..., :3])
+    return replace(patch, rgba=np.round(rgba).astype(np.uint8))
+
+
 def _blend(image: np.ndarray, rgba: np.ndarray, patch: _Patch) -> None:
     view = image[patch.window]
     rest = 255 - rgba[..., 3:].astype(np.uint16)
@@ -224,7 +235,7 @@ def _annotate(spec: SynthVISSpec, track: Track, masks: list[np.ndarray]) -> dict
     if all(area is None for area in areas):
         return None
     return {
-        "category_id": CATEGORIES[track.category]["id"],
+        "category_id": spec.categories[track.category]["id"],
         "iscrowd": 0,
         "height": spec.height,
         "width": spec.width,

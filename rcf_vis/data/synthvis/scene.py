@@ -18,7 +18,7 @@ _SHORTEST_STORY = 8
 class Track:
     """One object; every array has one row a frame."""
 
-    #: Index into `CATEGORIES`.
+    #: Index into the spec's `categories`.
     category: int
     #: (length, 2), x and y of the centre in pixels; may lie outside the frame.
     centre: np.ndarray
@@ -28,6 +28,8 @@ class Track:
     angle: np.ndarray
     #: (length,), the shape's own y axis is this much shorter, as if it were tilted; <= 1.
     tilt: np.ndarray
+    #: (length,), from 0 to 1: how far the object lightens up; None: it never does.
+    glow: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
+
+from .shapes import CATEGORIES
 
 #: Goes up when the same spec gives other pixels or other annotations.
 GENERATOR_VERSION = 2
@@ -33,6 +35,17 @@ class SynthVISSpec:
     Raises:
         ValueError: a field is out of its range; the message begins with the field's name.
     """
+
+    #: The data set's folder under the root of all.
+    folder: ClassVar[str] = "synthvis"
+    #: Its name in messages.
+    title: ClassVar[str] = "SynthVIS"
+    #: The categories as the json lists them.
+    categories: ClassVar[list[dict[str, Any]]] = CATEGORIES
+    #: The shape of each of them, a name of `shapes.CATEGORIES`.
+    looks: ClassVar[tuple[str, ...]] = tuple(category["name"] for category in CATEGORIES)
+    #: The fields that are shares.
+    shares: ClassVar[tuple[str, ...]] = ("crossing_share", "return_share")
 
     #: Width of a frame in pixels, at least 32.
     width: int = 320
@@ -88,7 +101,7 @@ class SynthVISSpec:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 raise ValueError(f"{name} must be an integer from {low} to {high}, got {value!r}")
-        for name in ("crossing_share", "return_share", "difficulty", *KNOBS):
+        for name in (*self.shares, "difficulty", *KNOBS):
             value = getattr(self, name)
             if value is None and name in KNOBS:
                 continue
@@ -117,6 +130,10 @@ class SynthVISSpec:
         if split not in SPLITS:
             raise ValueError(f"unknown SynthVIS split {split!r}, expected one of {list(SPLITS)}")
         return self.train_videos if split == "train" else self.val_videos
+
+    def video_fields(self) -> dict[str, Any]:
+        """What the json says of each video beyond its size and its frames."""
+        return {}
 
     def describe_split(self, split: str) -> dict[str, Any]:
         """What decides the content of one split, as json-able values.

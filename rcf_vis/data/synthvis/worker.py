@@ -14,12 +14,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 import cv2
 
 from .render import render_video
+from .sound_spec import SPEC_CLASSES, SynthVISSoundSpec
+from .sound_track import render_sound, write_wav
 from .spec import SynthVISSpec
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -44,7 +47,7 @@ def write_json(content: Any, path: Path) -> None:
 
 
 def write_video(spec: SynthVISSpec, split: str, work: Path, index: int) -> None:
-    """Writes the frames of a video and then, which says that it is whole, its annotations."""
+    """Writes frames and sound of a video and then, which says that it is whole, its annotations."""
     frames, annotations = render_video(spec, split, index)
     folder = work / "JPEGImages" / f"{index:05d}"
     folder.mkdir(exist_ok=True)
@@ -52,6 +55,9 @@ def write_video(spec: SynthVISSpec, split: str, work: Path, index: int) -> None:
     for t, frame in enumerate(frames):
         encoded = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), quality)[1]
         (folder / f"{t:05d}.jpg").write_bytes(encoded.tobytes())
+    if isinstance(spec, SynthVISSoundSpec):
+        (work / "audio").mkdir(exist_ok=True)
+        write_wav(work / "audio" / f"{index:05d}.wav", render_sound(spec, split, index))
     write_json(annotations, part_path(work, index))
 
 
@@ -68,7 +74,8 @@ def write_videos(
             write_video(spec, split, work, index)
             yield 1
         return
-    job = {"spec": dataclasses.asdict(spec), "split": split, "work": str(work.resolve())}
+    job = {"spec": dataclasses.asdict(spec), "folder": spec.folder}
+    job.update(split=split, work=str(work.resolve()))
     processes: list[subprocess.Popen[str]] = []
     try:
         for k in range(workers):
@@ -99,7 +106,8 @@ def _start(job: dict[str, Any]) -> subprocess.Popen[str]:
         command, stdin=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths}
     )
     assert process.stdin is not None
-    with process.stdin as pipe:
+    # One that has ended already does not read its job; its exit status says so.
+    with suppress(BrokenPipeError), process.stdin as pipe:
         json.dump(job, pipe)
     return process
 
@@ -108,7 +116,7 @@ def work_off(file: IO[str]) -> None:
     """The body of a process: reads its job from `file` and does it."""
     job = json.load(file)
     cv2.setNumThreads(1)
-    spec, work = SynthVISSpec(**job["spec"]), Path(job["work"])
+    spec, work = SPEC_CLASSES[job["folder"]](**job["spec"]), Path(job["work"])
     for index in job["indices"]:
         if os.getppid() != job["parent"]:
             return

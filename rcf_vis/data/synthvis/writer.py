@@ -2,6 +2,7 @@
 
     {root}/synthvis/{split}.json                                   written last
     {root}/synthvis/{split}/JPEGImages/{video:05d}/{frame:05d}.jpg
+    {root}/synthvis_av/{split}/audio/{video:05d}.wav               with sound, and all the above
     {root}/synthvis/.{split}.partial/                              while it is being made
 
 Each finished video leaves its annotations in the partial folder, which is where a run that was
@@ -22,7 +23,6 @@ from typing import Any
 import portalocker
 from tqdm import tqdm
 
-from .shapes import CATEGORIES
 from .spec import SPLITS, SynthVISSpec
 from .worker import part_path, write_json, write_videos
 
@@ -32,14 +32,16 @@ logger = logging.getLogger(__name__)
 _BYTES_PER_PIXEL = 0.24
 
 
-def read_spec(root: str | os.PathLike[str], split: str) -> dict[str, Any] | None:
-    """What the split under `root` was made from, as `SynthVISSpec.describe_split` has it.
+def read_spec(
+    root: str | os.PathLike[str], split: str, spec_class: type[SynthVISSpec] = SynthVISSpec
+) -> dict[str, Any] | None:
+    """What the split under `root` was made from, as `describe_split` of its spec has it.
 
     Returns:
         None where there is no such split; an empty dict where its json was not written by
         this generator.
     """
-    path = Path(root) / "synthvis" / f"{split}.json"
+    path = Path(root) / spec_class.folder / f"{split}.json"
     if not path.is_file():
         return None
     with open(path, encoding="utf-8") as file:
@@ -60,7 +62,7 @@ def generate_split(
     workers: int | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Makes `{root}/synthvis/{split}.json` and its frames; the same bytes for any `workers`.
+    """Makes the json of a split, its frames and sounds; the same bytes for any `workers`.
 
     Args:
         workers: number of processes; by default one a core, at most 8.
@@ -76,7 +78,7 @@ def generate_split(
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     spec.num_videos(split)
-    folder = Path(root) / "synthvis"
+    folder = Path(root) / spec.folder
     with _locked(folder):
         return _generate(spec, folder, split, workers, overwrite)
 
@@ -86,6 +88,7 @@ def ensure_synthvis(
     splits: Sequence[str] = ("train", "val"),
     spec: SynthVISSpec | None = None,
     *,
+    spec_class: type[SynthVISSpec] = SynthVISSpec,
     workers: int | None = None,
 ) -> None:
     """Makes those of `splits` that are missing under `root`; what is there is kept as it is.
@@ -94,37 +97,41 @@ def ensure_synthvis(
 
     Args:
         spec: what to make. By default that of another split that is there, else
-            `SynthVISSpec()`.
+            `spec_class()`.
+        spec_class: which data set, where `spec` is not given.
 
     Example::
 
         ensure_synthvis("datasets")
     """
+    spec_class = type(spec) if spec else spec_class
     for split in splits:
-        (spec or SynthVISSpec()).num_videos(split)
-    folder = Path(root) / "synthvis"
+        (spec or spec_class()).num_videos(split)
+    folder = Path(root) / spec_class.folder
     if all((folder / f"{split}.json").is_file() for split in splits):
         return
     with _locked(folder):
         missing = [split for split in splits if not (folder / f"{split}.json").is_file()]
         if not missing:
             return
-        spec = spec or _spec_of_sibling(root) or SynthVISSpec()
+        spec = spec or _spec_of_sibling(root, spec_class) or spec_class()
         counts = " and ".join(f"{spec.num_videos(split)} {split} videos" for split in missing)
         pixels = spec.width * spec.height * spec.length * sum(map(spec.num_videos, missing))
         logger.info(
-            f"SynthVIS is not there yet: making {counts} ({spec.length} frames of {spec.width}x"
+            f"{spec.title} is not there yet: making {counts} ({spec.length} frames of {spec.width}x"
             f"{spec.height}, about {_BYTES_PER_PIXEL * pixels / 1e6:.0f} MB) in {folder}"
         )
         for split in missing:
             _generate(spec, folder, split, workers, overwrite=False)
 
 
-def _spec_of_sibling(root: str | os.PathLike[str]) -> SynthVISSpec | None:
+def _spec_of_sibling(
+    root: str | os.PathLike[str], spec_class: type[SynthVISSpec]
+) -> SynthVISSpec | None:
     for split in SPLITS:
-        described = read_spec(root, split)
+        described = read_spec(root, split, spec_class)
         if described:
-            return SynthVISSpec.from_description(described)
+            return spec_class.from_description(described)
     return None
 
 
@@ -192,7 +199,7 @@ def _render_all(
         affinity = getattr(os, "sched_getaffinity", None)
         workers = min(len(affinity(0)) if affinity else os.cpu_count() or 1, 8)
     workers = min(workers, max(len(todo) // 4, 1))
-    with tqdm(total=len(todo), desc=f"SynthVIS {split}", unit="video") as bar:
+    with tqdm(total=len(todo), desc=f"{spec.title} {split}", unit="video") as bar:
         for count in write_videos(spec, split, work, todo, workers):
             bar.update(count)
 
@@ -203,17 +210,18 @@ def _assemble(spec: SynthVISSpec, split: str, work: Path) -> dict[str, Any]:
     for index in range(spec.num_videos(split)):
         names = [f"{index:05d}/{t:05d}.jpg" for t in range(spec.length)]
         size = {"width": spec.width, "height": spec.height, "length": spec.length}
-        videos.append({"id": index + 1, **size, "license": 1, "file_names": names})
+        video = {"id": index + 1, **size, "license": 1, "file_names": names}
+        videos.append({**video, **spec.video_fields()})
         for annotation in json.loads(part_path(work, index).read_text(encoding="utf-8")):
             annotations.append({**annotation, "id": len(annotations) + 1})
     return {
         "info": {
-            "description": f"SynthVIS, a procedural data set: {split}",
+            "description": f"{spec.title}, a procedural data set: {split}",
             "version": "1.0",
             "spec": spec.describe_split(split),
         },
         "licenses": [{"id": 1, "name": "the licence of the program that made it", "url": ""}],
-        "categories": [{**category, "supercategory": "shape"} for category in CATEGORIES],
+        "categories": [{**category, "supercategory": "shape"} for category in spec.categories],
         "videos": videos,
         "annotations": annotations,
     }

@@ -13,14 +13,17 @@ from timm.layers import LayerNorm2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rcf_vis.modeling.weight_files import load_weights, read_weights
+
 from .levels import STRIDES, fine_to_coarse, level_indices, plain_index
 from .simple_feature_pyramid import SimpleFeaturePyramid
-from .timm_checkpoint import load_weights, read_checkpoint
-from .timm_model import create_timm_model, prune, published_cfg
+from .timm_model import converter, create_timm_model, prune, published_cfg
 
 __all__ = ["TimmBackbone", "build_timm_backbone"]
 
 logger = logging.getLogger(__name__)
+
+_CHECKPOINT_KEY = "MODEL.TIMM.CHECKPOINT"
 
 
 class TimmBackbone(Backbone):
@@ -95,10 +98,13 @@ class TimmBackbone(Backbone):
         channels = [infos[index]["num_chs"] for index in self.indices]
 
         # Conversion of a file needs the complete model, its completeness is that of what is used.
-        weights = read_checkpoint(checkpoint, self.body) if checkpoint else None
+        weights = None
+        if checkpoint:
+            convert = converter(self.body)
+            weights = read_weights(checkpoint, self.body, key=_CHECKPOINT_KEY, convert=convert)
         prune(self.body, self.indices, keep_norm=self.plain)
         if weights is not None:
-            load_weights(self.body, weights, checkpoint)
+            load_weights(self.body, weights, key=_CHECKPOINT_KEY, path=checkpoint)
             logger.info("Weights of the backbone from %s", checkpoint)
 
         if self.plain:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import timm
@@ -14,7 +15,7 @@ from torch import nn
 
 from .shifted_windows import pad_before_shift
 
-__all__ = ["create_timm_model", "published_cfg", "prune"]
+__all__ = ["converter", "create_timm_model", "published_cfg", "prune"]
 
 # What lets a model take frames of any size, by the module of timm that defines it; other models
 # that timm builds for one input size need MODEL.TIMM.IMG_SIZE.
@@ -28,6 +29,16 @@ _ANY_SIZE: dict[str, dict[str, Any]] = {
     "deit": {"dynamic_img_size": True},
     "eva": {"dynamic_img_size": True},
 }
+
+
+def converter(model: nn.Module) -> Callable | None:
+    """What brings a published state dict to the names and shapes of ``model``; None: nothing.
+
+    It is timm's own, the function that each of its model files calls ``checkpoint_filter_fn``: it
+    knows the original authors' names, resamples position embeddings to another grid, and patch
+    embeddings to another patch size. It needs the complete model.
+    """
+    return getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
 
 
 def published_cfg(name: str) -> PretrainedCfg:

@@ -1,6 +1,5 @@
 """The files: layout, same bytes, nothing half-made, one maker at a time."""
 
-import hashlib
 import json
 import logging
 import multiprocessing
@@ -21,16 +20,9 @@ from rcf_vis.data.synthvis import (
     worker,
     writer,
 )
+from tests.data.synthvis_files import digest, make_both_splits
 
 TINY = SynthVISSpec(width=48, height=32, length=3, train_videos=9, val_videos=4)
-
-
-def _digest(folder):
-    """One hash over the names and bytes of all files below a folder but the lock."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != ".lock"):
-        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 def _fork(target, *args):
@@ -41,17 +33,14 @@ def _fork(target, *args):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    root = tmp_path_factory.mktemp("made")
-    for split in ("train", "val"):
-        generate_split(TINY, root, split, workers=1)
-    return root
+    return make_both_splits(TINY, tmp_path_factory.mktemp("made"))
 
 
 def test_same_bytes_for_any_number_of_workers(made, tmp_path):
     for split in ("train", "val"):
         path = generate_split(TINY, tmp_path, split, workers=2)
         assert path == tmp_path / "synthvis" / f"{split}.json"
-    assert _digest(tmp_path) == _digest(made)
+    assert digest(tmp_path) == digest(made)
 
 
 def test_layout_and_fields(made):
@@ -96,11 +85,11 @@ def test_spec_is_recognised(made, tmp_path):
 
 def test_existing_split_is_not_touched_unless_asked(tmp_path):
     generate_split(TINY, tmp_path, "val", workers=1)
-    before = _digest(tmp_path)
+    before = digest(tmp_path)
     other = SynthVISSpec(width=32, height=48, length=2, val_videos=2)
     with pytest.raises(FileExistsError, match="val.json is already there"):
         generate_split(other, tmp_path, "val", workers=1)
-    assert _digest(tmp_path) == before
+    assert digest(tmp_path) == before
     generate_split(other, tmp_path, "val", workers=1, overwrite=True)
     assert read_spec(tmp_path, "val") == other.describe_split("val")
     assert len(list((tmp_path / "synthvis" / "val" / "JPEGImages").iterdir())) == 2
@@ -124,7 +113,7 @@ def test_killed_run_leaves_no_json_and_the_next_goes_on(tmp_path):
     generate_split(spec, tmp_path / "killed", "train", workers=2)
     assert (folder / "train/JPEGImages/00000/00000.jpg").stat().st_mtime_ns == written
     generate_split(spec, tmp_path / "whole", "train", workers=1)
-    assert _digest(tmp_path / "killed") == _digest(tmp_path / "whole")
+    assert digest(tmp_path / "killed") == digest(tmp_path / "whole")
 
 
 def _generate_with_two(spec, root):
@@ -145,7 +134,7 @@ def test_killed_between_the_last_steps(made, tmp_path, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(worker, "render_video", None)  # nothing is rendered again
     generate_split(TINY, tmp_path, "val", workers=1)
-    assert _digest(tmp_path / "synthvis" / "val") == _digest(made / "synthvis" / "val")
+    assert digest(tmp_path / "synthvis" / "val") == digest(made / "synthvis" / "val")
 
 
 def test_partial_folder_of_another_spec_is_not_used(made, tmp_path):
@@ -167,7 +156,7 @@ def test_ensure_makes_once_and_says_so(made, tmp_path, caplog):
     message = record.getMessage()
     assert "9 train videos and 4 val videos (3 frames of 48x32" in message
     assert str(tmp_path / "synthvis") in message
-    assert _digest(tmp_path) == _digest(made)
+    assert digest(tmp_path) == digest(made)
     caplog.clear()
     times = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.jp*g")}
     ensure_synthvis(tmp_path, spec=SynthVISSpec(seed=5))
@@ -196,7 +185,7 @@ def test_two_processes_at_once_make_one_set(made, tmp_path):
     for process in processes:
         process.join(60)
     assert [p.exitcode for p in processes] == [0, 0]
-    assert _digest(tmp_path) == _digest(made)
+    assert digest(tmp_path) == digest(made)
 
 
 def _ensure(root):

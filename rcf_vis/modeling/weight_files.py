@@ -1,55 +1,57 @@
-"""Weights of a timm model from a local file."""
+"""Published weights of a part of the network, from a local file."""
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
-__all__ = ["load_weights", "read_checkpoint"]
+__all__ = ["load_weights", "read_weights"]
 
 _NAMES_SHOWN = 5
 
 
-def read_checkpoint(path: str, model: nn.Module) -> dict[str, Tensor]:
-    """Read a file of weights and convert them to the names and shapes of ``model``.
-
-    The conversion is timm's own, the function that each of its model files calls
-    ``checkpoint_filter_fn``: it knows the original authors' names, resamples position embeddings
-    to another grid, and patch embeddings to another patch size.
+def read_weights(
+    path: str,
+    model: nn.Module,
+    *,
+    key: str,
+    convert: Callable[[dict[str, Tensor], nn.Module], Mapping[str, Tensor]] | None = None,
+) -> dict[str, Tensor]:
+    """Read a file of weights.
 
     Args:
         path: ``.safetensors``, or a file of ``torch.save`` (``.pth``, ``.bin``) with a state dict,
             bare or under ``model`` or ``state_dict``; it is read without running code of it.
-        model: complete, of :func:`rcf_vis.modeling.backbone.timm_model.create_timm_model`.
+        model: whose weights they are.
+        key: of the config that names the file, for messages.
+        convert: (weights, model) → weights by the names and of the shapes of ``model``.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is not a file of weights, or not of such a model.
     """
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"MODEL.TIMM.CHECKPOINT {path!r}: no such file")
-    convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
+        raise FileNotFoundError(f"{key} {path!r}: no such file")
     try:
         weights = load_state_dict(path)
         return dict(weights if convert is None else convert(weights, model))
     except Exception as error:  # what an unsuitable file makes these raise is of many kinds
         raise ValueError(
-            f"MODEL.TIMM.CHECKPOINT {path!r} could not be read as weights of a "
-            f"{type(model).__name__} ({type(error).__name__}: {error})"
+            f"{key} {path!r} could not be read as weights of a {type(model).__name__} "
+            f"({type(error).__name__}: {error})"
         ) from error
 
 
-def load_weights(model: nn.Module, weights: Mapping[str, Tensor], path: str) -> None:
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], *, key: str, path: str) -> None:
     """Load all of ``model`` from ``weights``; what they have beyond it, a classifier, is left out.
 
     Args:
         model: as it will be used, without the parts that are not needed.
-        weights: of :func:`read_checkpoint`.
-        path: where they come from, for messages.
+        weights: of :func:`read_weights`.
+        key, path: where they come from, for messages.
 
     Raises:
         ValueError: weights are missing, or have another shape.
@@ -64,7 +66,7 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], path: str) -> 
     if missing or other_shape:
         unknown = [name for name in weights if name not in own]
         raise ValueError(
-            f"MODEL.TIMM.CHECKPOINT {path!r} does not fit MODEL.TIMM.NAME: "
+            f"{key} {path!r} does not fit a {type(model).__name__}: "
             f"missing {_shown(missing)}; of another shape {_shown(other_shape)}; "
             f"not known to the model {_shown(unknown)}"
         )

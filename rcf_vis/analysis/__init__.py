@@ -1,0 +1,1 @@
+"""Looking at results and at models: reports, comparisons, and the figures of the paper."""

@@ -1,0 +1,19 @@
+"""From a sound to what the network hears: reading, log-mel spectrograms, patches for frames."""
+
+from .log_mel import SILENCE, LogMelSpectrogram
+from .patches import audio_patches, split_by_frames
+from .reading import AudioFile, NoSoundTrack, read_audio
+from .samples import to_mono
+from .stream import AudioStream
+
+__all__ = [
+    "SILENCE",
+    "AudioFile",
+    "AudioStream",
+    "LogMelSpectrogram",
+    "NoSoundTrack",
+    "audio_patches",
+    "read_audio",
+    "split_by_frames",
+    "to_mono",
+]

@@ -1,0 +1,101 @@
+"""Registration of data sets of one's own, with code or by ``DATASETS.REGISTER`` in a config."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from detectron2.config import CfgNode
+from detectron2.data import DatasetCatalog, MetadataCatalog
+
+from .catalog import DatasetLoader, is_ours
+from .layouts import DatasetPaths
+
+
+@dataclass(frozen=True)
+class _OwnLoader(DatasetLoader):
+    """A data set of the user's: the paths are given."""
+
+    name: str
+    json_file: str
+    image_root: str
+    audio_root: str | None
+
+    def paths(self) -> DatasetPaths:
+        return DatasetPaths(self.json_file, self.image_root, self.audio_root)
+
+
+def register_ytvis_instances(
+    name: str,
+    metadata: Mapping[str, Any],
+    json_file: str,
+    image_root: str,
+    audio_root: str | None = None,
+) -> None:
+    """Register a data set in the YouTube-VIS format. Nothing is read until it is loaded.
+
+    Args:
+        name: to be used in ``DATASETS.TRAIN`` and ``DATASETS.TEST``.
+        metadata: extra metadata, may be empty. ``thing_classes`` (names in the order of the
+            json's category ids) is taken from the json on load where it is not given; where it is
+            given, the json must agree.
+        json_file: path of the json.
+        image_root: folder that its ``file_names`` are relative to.
+        audio_root: folder of the videos' sound, ``<video>.wav`` or another file with sound, see
+            :class:`~rcf_vis.data.sound_files.SoundFiles`; None: a data set without sound.
+
+    Raises:
+        ValueError: the name is taken by another data set. Registering the same set twice is fine.
+
+    Example::
+
+        register_ytvis_instances("cows_train", {}, "cows/train.json", "cows/JPEGImages")
+    """
+    paths = {"json_file": json_file, "image_root": image_root, "audio_root": audio_root}
+    paths = {key: path and os.path.expanduser(path) for key, path in paths.items()}
+    loader = _OwnLoader(name, **paths)
+    if name in DatasetCatalog.list():
+        taken = DatasetCatalog[name]
+        if not _same_loader(taken, loader):
+            raise ValueError(
+                f"the name '{name}' is taken by another data set ({taken}); choose another name "
+                f"for {json_file}"
+            )
+        DatasetCatalog.remove(name)
+    DatasetCatalog.register(name, loader)
+    MetadataCatalog.get(name).set(**paths, evaluator_type="ytvis", **metadata)
+
+
+def register_datasets_from_cfg(cfg: CfgNode) -> None:
+    """Register each entry of ``cfg.DATASETS.REGISTER``.
+
+    An entry is ``[name, json file, folder of frames]``, with the folder of sound as a fourth part
+    where there is sound.
+
+    Raises:
+        ValueError: an entry is not of this form, or its name is taken by another data set.
+    """
+    for entry in cfg.DATASETS.REGISTER:
+        if (
+            not isinstance(entry, Sequence)
+            or isinstance(entry, str)
+            or len(entry) not in (3, 4)
+            or not all(isinstance(part, str) and part for part in entry)
+        ):
+            raise ValueError(
+                f"DATASETS.REGISTER has the entry {entry!r}, expected "
+                "[name, json file, folder of frames], three strings, or a fourth one, the folder "
+                "of sound"
+            )
+        name, *paths = entry
+        register_ytvis_instances(name, {}, *paths)
+
+
+def _same_loader(one: Any, other: _OwnLoader) -> bool:
+    return (
+        is_ours(one)
+        and type(one).__qualname__ == type(other).__qualname__
+        and vars(one) == vars(other)
+    )

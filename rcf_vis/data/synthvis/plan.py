@@ -1,0 +1,41 @@
+"""The plan of one video of a split, and the random numbers that it is drawn with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .scene import Scene, plan_scene
+from .sound_plan import SoundPlan, plan_sound
+from .sound_spec import SynthVISSoundSpec
+from .spec import SPLITS, SynthVISSpec
+
+
+@dataclass(frozen=True)
+class VideoPlan:
+    """What is seen and heard; each part is drawn with numbers of its own."""
+
+    scene: Scene
+    #: None for a data set without sound.
+    sound: SoundPlan | None
+    look_rng: np.random.Generator
+    camera_rng: np.random.Generator
+    sound_rng: np.random.Generator
+
+
+def plan_video(spec: SynthVISSpec, split: str, index: int) -> VideoPlan:
+    """Plans video `index` (from 0) of a split; depends on nothing but the arguments.
+
+    Raises:
+        ValueError: unknown split, or index outside of it.
+    """
+    if not 0 <= index < spec.num_videos(split):
+        raise ValueError(f"{split} has videos 0 to {spec.num_videos(split) - 1}, got {index}")
+    seed = np.random.SeedSequence([spec.seed, SPLITS[split], index])
+    # What was added later comes last, so that the others keep their numbers.
+    plan_rng, look_rng, camera_rng, voice_rng, sound_rng = map(np.random.default_rng, seed.spawn(5))
+    scene, sound = plan_scene(spec, plan_rng), None
+    if isinstance(spec, SynthVISSoundSpec):
+        scene, sound = plan_sound(spec, scene, voice_rng)
+    return VideoPlan(scene, sound, look_rng, camera_rng, sound_rng)

@@ -1,0 +1,89 @@
+"""IoU of tracks frame by frame: masks stay run-length encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pycocotools.mask as mask_util
+
+from .track_iou import TrackMasks
+
+__all__ = ["Overlaps", "changes_of_shape", "frame_overlaps"]
+
+
+@dataclass(frozen=True, eq=False)
+class Overlaps:
+    """How the G truths and the D results of one video lie over one another.
+
+    Attributes:
+        ious: ``(T, G, D)`` float64; 0 where one of the two is absent.
+        truth_present: ``(T, G)`` bool: it has a pixel.
+        result_present: ``(T, D)`` bool.
+    """
+
+    ious: np.ndarray
+    truth_present: np.ndarray
+    result_present: np.ndarray
+
+    @cached_property
+    def truth_frames(self) -> np.ndarray:
+        """Frames in which each truth is present, ``(G,)``."""
+        return self.truth_present.sum(0)
+
+    @cached_property
+    def result_frames(self) -> np.ndarray:
+        """Frames in which each result is present, ``(D,)``."""
+        return self.result_present.sum(0)
+
+
+def frame_overlaps(
+    truths: Sequence[TrackMasks], results: Sequence[TrackMasks], num_frames: int
+) -> Overlaps:
+    """IoU of each truth with each result in each frame of a video.
+
+    Raises:
+        ValueError: a mask is broken.
+    """
+    truth_present, result_present = _present(truths, num_frames), _present(results, num_frames)
+    ious = np.zeros((num_frames, len(truths), len(results)))
+    for t in np.flatnonzero(truth_present.any(1) & result_present.any(1)):
+        rows, columns = np.flatnonzero(truth_present[t]), np.flatnonzero(result_present[t])
+        found = _ious(_masks(truths, rows, t), _masks(results, columns, t))
+        ious[t, rows[:, None], columns] = found
+    return Overlaps(ious, truth_present, result_present)
+
+
+def changes_of_shape(
+    tracks: Sequence[TrackMasks], frames: np.ndarray, indices: np.ndarray
+) -> np.ndarray:
+    """IoU of a track's mask in a frame with its own mask in the next.
+
+    Args:
+        frames: ``(P,)``, ascending; the frames.
+        indices: ``(P,)``, of the tracks, which are present in the frame and in the next.
+
+    Returns:
+        ``(P,)`` float64.
+    """
+    parts = [np.zeros(0)]
+    for t in np.unique(frames):
+        chosen = indices[frames == t]
+        parts.append(_ious(_masks(tracks, chosen, t), _masks(tracks, chosen, t + 1)).diagonal())
+    return np.concatenate(parts)
+
+
+def _present(tracks: Sequence[TrackMasks], num_frames: int) -> np.ndarray:
+    """``(T, N)`` bool."""
+    areas = [track.areas for track in tracks]
+    return np.array(areas, dtype=np.int64).reshape(-1, num_frames).T > 0
+
+
+def _masks(tracks: Sequence[TrackMasks], indices: np.ndarray, frame: int) -> list[dict]:
+    return [tracks[i].masks[frame] for i in indices]
+
+
+def _ious(masks: list[dict], others: list[dict]) -> np.ndarray:
+    return mask_util.iou(masks, others, [0] * len(others))
