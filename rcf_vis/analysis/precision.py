@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rcf_vis.evaluation.average_precision import RECALLS
+from rcf_vis.evaluation.average_precision import RECALLS, precision_at_recalls
 
 from .pairs import VideoPairs
 
@@ -117,11 +117,7 @@ def mean_of_defined(values: np.ndarray) -> float:
 
 def _curves(true: np.ndarray, false: np.ndarray, num_truths: np.ndarray) -> np.ndarray:
     """Curves of M independent rankings of n results, with ``(M,)`` truths; ``(M, 101)``."""
-    hits, misses = true.cumsum(1), false.cumsum(1)
-    precision = hits / np.maximum(hits + misses, 1)
-    best_beyond = np.zeros((len(true), true.shape[1] + 1))  # the last: recalls never reached
-    best_beyond[:, :-1] = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     curves = np.full((len(true), len(RECALLS)), np.nan)
     for m in np.flatnonzero(num_truths):
-        curves[m] = best_beyond[m, np.searchsorted(hits[m] / num_truths[m], RECALLS)]
+        curves[m] = precision_at_recalls(true[m], false[m], num_truths[m])
     return curves

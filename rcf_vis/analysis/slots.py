@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
-from rcf_vis.tracking.identity import mask_iou
+from rcf_vis.tracking import pair_masks
 
 __all__ = [
     "FiringCounts",
@@ -82,11 +81,9 @@ def object_slots(
     """
     if not objects or not len(slots):
         return {}
-    iou = mask_iou(torch.stack(list(objects.values())), masks)
-    iou = torch.where(iou > iou_thresh, iou, 0.0).numpy()
     ids = list(objects)
-    pairs = zip(*linear_sum_assignment(iou, maximize=True), strict=True)
-    return {ids[row]: slots[column] for row, column in pairs if iou[row, column] > 0}
+    pairs = pair_masks(torch.stack(list(objects.values())), masks, iou_thresh)
+    return {ids[row]: slots[column] for row, column in pairs}
 
 
 class FiringCounts:

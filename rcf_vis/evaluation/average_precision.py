@@ -13,7 +13,7 @@ from .json_files import no_garbage_collection
 from .matching import VideoMatches, match_tracks
 from .track_files import GroundTruth, Truth, iterate_results, read_ground_truth
 
-__all__ = ["METRICS", "evaluate_ytvis"]
+__all__ = ["METRICS", "RECALLS", "evaluate_ytvis", "precision_at_recalls"]
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)  # where the precision is read off
@@ -135,11 +135,11 @@ def _curves(matches: Sequence[VideoMatches]) -> tuple[np.ndarray, np.ndarray]:
         recall[defined, :, m] = hits[defined] / num_truths[defined, None]
     for a in defined:
         for t in range(len(IOU_THRESHOLDS)):
-            precision[a, t] = _precision_at_recalls(true[a, t], false[a, t], num_truths[a])
+            precision[a, t] = precision_at_recalls(true[a, t], false[a, t], num_truths[a])
     return precision, recall
 
 
-def _precision_at_recalls(true: np.ndarray, false: np.ndarray, num_truths: int) -> np.ndarray:
+def precision_at_recalls(true: np.ndarray, false: np.ndarray, num_truths: int) -> np.ndarray:
     """Best precision at each of RECALLS or beyond; 0 where the recall is not reached; (R,)."""
     hits, misses = np.cumsum(true), np.cumsum(false)
     precision = hits / np.maximum(hits + misses, 1)

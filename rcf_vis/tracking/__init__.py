@@ -7,6 +7,7 @@ from .identity import (
     assign_identities,
     identities_by_slot,
     mask_iou,
+    pair_masks,
 )
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "assign_identities",
     "identities_by_slot",
     "mask_iou",
+    "pair_masks",
 ]

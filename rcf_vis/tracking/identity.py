@@ -16,6 +16,7 @@ __all__ = [
     "assign_identities",
     "identities_by_slot",
     "mask_iou",
+    "pair_masks",
 ]
 
 
@@ -138,6 +139,22 @@ def mask_iou(masks: Tensor, others: Tensor) -> Tensor:
     return overlap / union.clamp(min=1)
 
 
+def pair_masks(masks: Tensor, others: Tensor, iou_thresh: float) -> list[tuple[int, int]]:
+    """Pair masks one to one, best total IoU first; only pairs whose IoU exceeds the threshold.
+
+    Args:
+        masks, others: bool ``(F, H, W)`` and ``(G, H, W)``.
+        iou_thresh: at least 0.
+
+    Returns:
+        (index into ``masks``, index into ``others``) of each pair.
+    """
+    iou = mask_iou(masks, others)
+    iou = torch.where(iou > iou_thresh, iou, 0.0).cpu().numpy()
+    pairs = zip(*linear_sum_assignment(iou, maximize=True), strict=True)
+    return [(i, j) for i, j in pairs if iou[i, j] > 0]
+
+
 def _by_overlap(
     slots: list[int], masks: Tensor, last: FiredSlots, iou_thresh: float
 ) -> dict[int, int]:
@@ -148,10 +165,8 @@ def _by_overlap(
             f"masks of {tuple(masks.shape[1:])} pixels follow masks of "
             f"{tuple(last.masks.shape[1:])}: all frames of a video must have one size"
         )
-    iou = mask_iou(masks, last.masks)
-    iou = torch.where(iou > iou_thresh, iou, 0.0).cpu().numpy()
-    pairs = zip(*linear_sum_assignment(iou, maximize=True), strict=True)
-    return {slots[i]: last.identities[j] for i, j in pairs if iou[i, j] > 0}
+    pairs = pair_masks(masks, last.masks, iou_thresh)
+    return {slots[i]: last.identities[j] for i, j in pairs}
 
 
 def _by_slot(
