@@ -13,7 +13,7 @@ from torch import Tensor
 from .samples import normalize
 from .stream import AudioStream
 
-__all__ = ["audio_patches", "split_by_frames"]
+__all__ = ["audio_patches", "samples_before", "split_by_frames"]
 
 
 def split_by_frames(
@@ -40,8 +40,7 @@ def split_by_frames(
     held = next(pieces, np.zeros(0, dtype=np.float32))
     given = 0
     for t in count(1):
-        # Rounded first: t / frame_rate may be a sample's own time, and a hair more in floats.
-        end = math.ceil(round(t * sample_rate / float(frame_rate), 6))
+        end = samples_before(t, sample_rate, frame_rate)
         needed = end - given
         while (missing := needed - held.shape[-1]) > 0:
             piece = next(pieces, None)
@@ -50,6 +49,12 @@ def split_by_frames(
             held = np.concatenate((held, piece), axis=-1)
         yield held[..., :needed]
         held, given = held[..., needed:], end
+
+
+def samples_before(num_frames: int, sample_rate: int, frame_rate: float) -> int:
+    """How many samples lie before the end of the first ``num_frames`` frames of a video."""
+    # Rounded first: the end may be a sample's own time, and a hair more in floats.
+    return math.ceil(round(num_frames * sample_rate / float(frame_rate), 6))
 
 
 def audio_patches(

@@ -29,6 +29,7 @@ from rcf_vis.audio import (
     split_by_frames,
 )
 from rcf_vis.audio.log_mel import NUM_MELS
+from rcf_vis.audio.patches import samples_before
 
 from .audio_cache import AudioFeatureCache
 from .json_rules import DatasetError
@@ -180,8 +181,7 @@ def patches_of_frames(
     Only the sound that they hear is looked at, which is what a clip out of a long video needs.
     """
     ordered = sorted(set(frames))
-    # The same ends as those of split_by_frames
-    ends = [math.ceil(round((t + 1) * sample_rate / frame_rate, 6)) for t in ordered]
+    ends = [samples_before(t + 1, sample_rate, frame_rate) for t in ordered]
     start = _first_sample(ends[0], sample_rate, patch_frames)
     stream, patches = AudioStream(sample_rate, patch_frames), {}
     for t, end in zip(ordered, ends, strict=True):
