@@ -17,9 +17,11 @@ setup(
         "iopath>=0.1.7",
         "jinja2",
         "matplotlib",
+        "numba",
         "numpy",
         "omegaconf>=2.1",
         "opencv-python-headless<4.12",  # from 4.12 on it drags an older environment to numpy 2
+        "orjson",
         "pillow",
         "portalocker",
         "pycocotools>=2.0.2",

@@ -14,7 +14,7 @@ from .track_iou import pair_ious
 __all__ = ["ComparedResult", "compare_results"]
 
 _Key = tuple[int, int]  # video id, category id
-_MASKS_AT_ONCE = 600  # that are decoded together: few calls, and arrays that fit into a cache
+_MASKS_AT_ONCE = 1500  # that are decoded together: few calls, and arrays that fit into a cache
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import codecs
 import gc
 import json
 import os
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import TextIOWrapper
-from typing import Any, TextIO
+from typing import Any, BinaryIO
+
+import orjson
 
 from rcf_vis.data.json_rules import DatasetError
 
 __all__ = ["RESULTS_JSON", "no_garbage_collection", "read_items", "read_json"]
 
 RESULTS_JSON = "results.json"  # in the zip, at its root
-_CHARACTERS_AT_ONCE = 1 << 20
+_BYTES_AT_ONCE = 1 << 20
 _SPACE = " \t\n\r"
 
 
@@ -65,7 +68,7 @@ def read_items(path: str | os.PathLike) -> Iterator[Any]:
     try:
         if not name.lower().endswith(".zip"):
             _check_there(path, "a json")
-            with open(path, encoding="utf-8") as file:
+            with open(path, "rb") as file:
                 yield from _items(file, name)
             return
         _check_there(path, "a zip")
@@ -76,7 +79,7 @@ def read_items(path: str | os.PathLike) -> Iterator[Any]:
                     f"{name}: expected {RESULTS_JSON} at the root of the zip and nothing else, "
                     f"found {found}"
                 )
-            with TextIOWrapper(archive.open(RESULTS_JSON), encoding="utf-8") as file:
+            with archive.open(RESULTS_JSON) as file:
                 yield from _items(file, f"{name}: {RESULTS_JSON}")
     except (zipfile.BadZipFile, EOFError) as error:
         raise DatasetError(f"{name}: not a complete zip ({error})") from error
@@ -84,15 +87,42 @@ def read_items(path: str | os.PathLike) -> Iterator[Any]:
         raise _incomplete(name, error) from error
 
 
-def _items(file: TextIO, name: str) -> Iterator[Any]:
-    text = ""
-    while not text and (more := file.read(_CHARACTERS_AT_ONCE)):
-        text = more.lstrip(_SPACE)
-    if text[:1] != "[":
-        found = "dict found" if text[:1] == "{" else "not a complete json"
+def _items(file: BinaryIO, name: str) -> Iterator[Any]:
+    """All items: many at once where that can be, else one by one.
+
+    Where an item begins like the first one, all before it are complete, if they are a json at all.
+    """
+    data = b""
+    while not data and (more := file.read(_BYTES_AT_ONCE)):
+        data = more.lstrip(_SPACE.encode())
+    if data[:1] != b"[":
+        found = "dict found" if data[:1] == b"{" else "not a complete json"
         raise DatasetError(f"{name}: {found}; expected a list")
+    opening = None
+    while True:
+        opening = opening or re.match(rb"\[\s*(\{[^:]*:)", data)
+        end = data.rfind(opening[1], len(opening[0])) if opening else -1
+        comma = data.rfind(b",", 1, max(end, 1))
+        if comma > 0:
+            try:
+                items = orjson.loads(b"[" + data[1:comma] + b"]")
+            except orjson.JSONDecodeError:
+                break
+            yield from items
+            data = data[comma:]
+        more = file.read(max(_BYTES_AT_ONCE, len(data)))
+        if not more:
+            break
+        data += more
+    is_first = data[:1] == b"["
+    yield from _items_one_by_one(data[is_first:], "" if is_first else ",", file, name)
+
+
+def _items_one_by_one(data: bytes, separator: str, file: BinaryIO, name: str) -> Iterator[Any]:
+    """Items of ``data`` and of the rest of the file; the separator comes before the next one."""
+    to_text = codecs.getincrementaldecoder("utf-8")().decode
+    text, position = to_text(data), 0
     decode = json.JSONDecoder().raw_decode
-    position, separator = 1, ""
     while True:
         start = _next(text, position)
         if text[start : start + 1] == "]":
@@ -102,14 +132,14 @@ def _items(file: TextIO, name: str) -> Iterator[Any]:
         try:
             item, position = decode(text, _next(text, start + len(separator)))
         except ValueError as error:
-            more = file.read(max(_CHARACTERS_AT_ONCE, len(text)))
+            more = file.read(max(_BYTES_AT_ONCE, len(text)))
             if not more:
                 raise _incomplete(name, error) from error
-            text, position = text[position:] + more, 0
+            text, position = text[position:] + to_text(more), 0
             continue
         separator = ","
         yield item
-    rest = text[start + 1 :] + file.read()
+    rest = text[start + 1 :] + to_text(file.read(), final=True)
     if rest.strip(_SPACE):
         raise _incomplete(name, "the list is followed by something else")
 

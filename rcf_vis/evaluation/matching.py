@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 
 __all__ = ["VideoMatches", "match_tracks"]
@@ -53,25 +54,41 @@ def match_tracks(
         truth_countable: ``(G,)`` bool; a match with a truth that is not is no match, though it
             takes that truth.
     """
-    num_ranges, num_truths = truth_ignored.shape
-    shape = (num_ranges, len(thresholds), len(scores))
+    shape = (len(outside), len(thresholds), len(scores))
     matched, ignored = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    if not num_truths:
-        ignored |= outside[:, None, :]
-        return VideoMatches(scores, matched, ignored, np.zeros(num_ranges, dtype=np.int64))
-    free = np.ones((num_ranges, len(thresholds), num_truths), dtype=bool)
-    reached = ious[:, None, :] >= thresholds[:, None]  # (D, T, G)
-    # Of the free truths that are reached the one of the highest number is taken: first by regular
-    # ones, then by IoU, then the last. The ranges are a dimension of it, as regular depends on it.
-    by_iou = np.argsort(np.argsort(ious, axis=-1, kind="stable"), axis=-1)  # (D, G)
-    preference = by_iou[:, None, None] + num_truths * ~truth_ignored[:, None]  # (D, A, 1, G)
-    for d in np.flatnonzero(reached.any((1, 2))):
-        preferred = np.where(free & reached[d], preference[d], -1)  # (A, T, G)
-        best = preferred.argmax(-1)
-        area, threshold = np.nonzero(preferred.max(-1) >= 0)
-        best = best[area, threshold]
-        ignored[area, threshold, d] = truth_ignored[area, best]
-        matched[area, threshold, d] = truth_countable[best]
-        free[area, threshold, best] = truth_crowd[best]
-    ignored |= ~matched & outside[:, None, :]
+    _match(ious, thresholds, outside, truth_ignored, truth_crowd, truth_countable, matched, ignored)
     return VideoMatches(scores, matched, ignored, (~truth_ignored).sum(1))
+
+
+@numba.njit(cache=True)
+def _match(
+    ious: np.ndarray,
+    thresholds: np.ndarray,
+    outside: np.ndarray,
+    truth_ignored: np.ndarray,
+    truth_crowd: np.ndarray,
+    truth_countable: np.ndarray,
+    matched: np.ndarray,
+    ignored: np.ndarray,
+) -> None:
+    """Fill ``matched`` and ``ignored``."""
+    num_ranges, num_thresholds, num_results = matched.shape
+    for a in range(num_ranges):
+        for t in range(num_thresholds):
+            free = np.ones(len(truth_crowd), dtype=np.bool_)
+            for d in range(num_results):
+                best = -1
+                for g in range(len(free)):
+                    if not free[g] or ious[d, g] < thresholds[t]:
+                        continue
+                    if best < 0 or truth_ignored[a, best] != truth_ignored[a, g]:
+                        better = best < 0 or truth_ignored[a, best]
+                    else:
+                        better = ious[d, g] >= ious[d, best]
+                    if better:
+                        best = g
+                if best >= 0:
+                    free[best] = truth_crowd[best]
+                    matched[a, t, d] = truth_countable[best]
+                    ignored[a, t, d] = truth_ignored[a, best]
+                ignored[a, t, d] |= outside[a, d] and not matched[a, t, d]

@@ -1,20 +1,15 @@
-"""Spatio-temporal IoU of tracks: masks stay run-length encoded, many tracks at a time.
-
-Two tracks, or thousands of pairs of tracks, are compared at once, over all frames, on one line (see
-:mod:`.track_line`).
-"""
+"""Spatio-temporal IoU of tracks: masks stay run-length encoded, many pairs at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
+import numba
 import numpy as np
 
-from .track_line import Line, TrackMasks, decode_tracks
+from .track_masks import TrackMasks, decode_tracks
 
 __all__ = ["TrackMasks", "pair_ious", "track_ious"]
-
-_EDGES_AT_ONCE = 100_000  # of the pairs that are compared together: arrays that fit into a cache
 
 
 def track_ious(
@@ -47,8 +42,8 @@ def pair_ious(
     """IoU of some results with some truths, of any videos.
 
     A frame in which only one of the two has a mask adds that mask to the union. IoUs below
-    ``min_iou`` are of no interest and may be given as 0: most pairs are told apart by the areas of
-    their masks and the columns that these lie in. The ``areas`` of all tracks are set.
+    ``min_iou`` are of no interest and are given as 0: most pairs are told apart by the areas of
+    their masks and the ranges that these lie in. The ``areas`` of all tracks are set.
 
     Args:
         rows, columns: ``(K,)`` int64: result ``rows[k]`` with truth ``columns[k]``, which is of the
@@ -60,74 +55,73 @@ def pair_ious(
     Raises:
         ValueError: a mask is broken.
     """
+    tracks = decode_tracks([*results, *truths])
     ious = np.zeros(len(rows))
-    line = decode_tracks([*results, *truths])
-    if not len(rows):
-        return ious
-    columns = columns + len(results)
-    total = line.sums[rows] + line.sums[columns]
-    bound = _most_in_common(line, rows, columns)
-    hopeful = np.flatnonzero((_iou(bound, total) >= min_iou) & (bound > 0))
-    common = _intersections(line, rows[hopeful], columns[hopeful], line.edge_stops[len(results)])
-    found = _iou(common, total[hopeful])
-    ious[hopeful] = np.where(found >= min_iou, found, 0.0)
+    _compare(
+        ious, np.ascontiguousarray(rows), columns + len(results), min_iou, tracks.slot_stops,
+        tracks.areas, tracks.edges, tracks.edge_stops,
+    )  # fmt: skip
     return ious
 
 
-def _most_in_common(line: Line, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Upper bound of the common pixels of each pair, ``(K,)`` int64."""
-    lengths = np.diff(line.slot_stops)[rows]
-    starts = np.cumsum(lengths) - lengths
-    frames = np.arange(lengths.sum()) - np.repeat(starts, lengths)
-    one = frames + np.repeat(line.slot_stops[rows], lengths)
-    other = frames + np.repeat(line.slot_stops[columns], lengths)
-    first = np.maximum(line.left[one], line.left[other])
-    last = np.minimum(line.right[one], line.right[other])
-    in_columns = (last - first + 1).clip(0) * np.repeat(line.heights[rows], lengths)
-    common = np.minimum(np.minimum(line.areas[one], line.areas[other]), in_columns)
-    before = np.concatenate([[0], np.cumsum(common)])
-    return before[starts + lengths] - before[starts]
+@numba.njit(cache=True)
+def _compare(
+    ious: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    min_iou: float,
+    slot_stops: np.ndarray,
+    areas: np.ndarray,
+    edges: np.ndarray,
+    edge_stops: np.ndarray,
+) -> None:
+    """Fill in the IoU of each pair of tracks that reaches ``min_iou``.
 
-
-def _iou(intersection: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """Intersection over union, where ``total`` is the sum of both areas; 0 where that is 0."""
-    return intersection / np.maximum(total - intersection, 1)
-
-
-def _intersections(
-    line: Line, rows: np.ndarray, columns: np.ndarray, first_edge: int
-) -> np.ndarray:
-    """Common pixels of each pair, ``(K,)`` float64, exact; each of the tracks has a pixel.
-
-    How many of the truths' pixels lie before a place is linear between their edges: so what a run
-    of a result has in common with a truth is the difference of two values that numpy interpolates.
-    (All numbers are integers far below 2^53.)
-
-    Args:
-        first_edge: where the edges of the truths begin.
+    The common pixels are first put at the most that they can be, then corrected frame by frame for
+    as long as the pair may still reach it.
     """
-    found = np.zeros(len(rows))
-    edges = line.edges[first_edge:].astype(np.float64)
-    pixels_before = np.zeros_like(edges)
-    np.cumsum(edges[1::2] - edges[0::2], out=pixels_before[1::2])
-    pixels_before[2::2] = pixels_before[1:-1:2]
-    begins, stops = line.edge_stops[rows], line.edge_stops[rows + 1]
-    shifts = line.begins[columns] - line.begins[rows]
-    for pairs in _parts(stops - begins):
-        bounds = zip(*(x[pairs].tolist() for x in (begins, stops, shifts)), strict=True)
-        places = np.concatenate([line.edges[a:b] + shift for a, b, shift in bounds])
-        values = np.interp(places, edges, pixels_before)
-        starts = np.cumsum(stops[pairs] - begins[pairs]) - (stops[pairs] - begins[pairs])
-        found[pairs] = np.add.reduceat(values[1::2] - values[0::2], starts // 2)
-    return found
+    for pair in range(len(rows)):
+        row, column = rows[pair], columns[pair]
+        first, other = slot_stops[row], slot_stops[column]
+        total, common = 0, 0
+        for frame in range(slot_stops[row + 1] - first):
+            a, b = first + frame, other + frame
+            total += areas[a] + areas[b]
+            common += _most_in_common(a, b, areas, edges, edge_stops)
+        iou = common / max(total - common, 1)
+        for frame in range(slot_stops[row + 1] - first):
+            if common == 0 or iou < min_iou:
+                break
+            a, b = first + frame, other + frame
+            common -= _most_in_common(a, b, areas, edges, edge_stops)
+            common += _in_common(a, b, edges, edge_stops)
+            iou = common / max(total - common, 1)
+        if common > 0 and iou >= min_iou:
+            ious[pair] = iou
 
 
-def _parts(lengths: np.ndarray) -> Iterator[slice]:
-    """Slices of pairs that have not too many edges together."""
-    start = 0
-    total = np.cumsum(lengths)
-    while start < len(lengths):
-        limit = total[start] - lengths[start] + _EDGES_AT_ONCE
-        stop = max(start + 1, int(np.searchsorted(total, limit, side="right")))
-        yield slice(start, stop)
-        start = stop
+@numba.njit(cache=True)
+def _most_in_common(
+    a: int, b: int, areas: np.ndarray, edges: np.ndarray, edge_stops: np.ndarray
+) -> int:
+    """Upper bound of the common pixels of two slots: areas, and the range that both lie in."""
+    if areas[a] == 0 or areas[b] == 0:
+        return 0
+    begin = max(edges[edge_stops[a]], edges[edge_stops[b]])
+    end = min(edges[edge_stops[a + 1] - 1], edges[edge_stops[b + 1] - 1])
+    return max(min(areas[a], areas[b], end - begin), 0)
+
+
+@numba.njit(cache=True)
+def _in_common(a: int, b: int, edges: np.ndarray, edge_stops: np.ndarray) -> int:
+    """Common pixels of two slots."""
+    i, last = edge_stops[a], edge_stops[a + 1]
+    j, other_last = edge_stops[b], edge_stops[b + 1]
+    common = 0
+    while i < last and j < other_last:
+        common += max(min(edges[i + 1], edges[j + 1]) - max(edges[i], edges[j]), 0)
+        if edges[i + 1] < edges[j + 1]:
+            i += 2
+        else:
+            j += 2
+    return common

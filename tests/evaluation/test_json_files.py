@@ -1,5 +1,6 @@
 import gc
 import json
+import math
 import re
 import zipfile
 
@@ -15,19 +16,52 @@ ITEMS = [{"a": [1, None, {"b": "x\\y"}], "n": 0.25}, {}, {"ü": "]},{"}, {"long"
 @pytest.mark.parametrize("at_once", [1, 7, 1 << 20])
 @pytest.mark.parametrize("layout", [{}, {"indent": 2}, {"separators": (",", ":")}])
 def test_items_are_those_of_json(tmp_path, monkeypatch, at_once, layout):
-    monkeypatch.setattr(json_files, "_CHARACTERS_AT_ONCE", at_once)
+    monkeypatch.setattr(json_files, "_BYTES_AT_ONCE", at_once)
     path = tmp_path / "results.json"
     for items in (ITEMS, []):
         path.write_text(" \n" + json.dumps(items, **layout) + "\n", encoding="utf-8")
         assert list(read_items(path)) == items
 
 
+@pytest.mark.parametrize("at_once", [1, 40, 1 << 20])
+def test_items_that_look_like_one_another(tmp_path, monkeypatch, at_once):
+    monkeypatch.setattr(json_files, "_BYTES_AT_ONCE", at_once)
+    path = tmp_path / "results.json"
+    inner = [{"id": 3}, {"id": [{"id": 4}, {"id": 5}]}]
+    items = [{"id": 1, "x": inner}, {"x": inner, "id": 2}, {"id": 3, "x": '{"id": 9}, {"id": 8}'}]
+    for some in (items, items[::-1], 5 * items):
+        path.write_text(json.dumps(some))
+        assert list(read_items(path)) == some
+
+
+@pytest.mark.parametrize("at_once", [1, 40, 1 << 20])
+def test_what_only_python_reads(tmp_path, monkeypatch, at_once):
+    monkeypatch.setattr(json_files, "_BYTES_AT_ONCE", at_once)
+    path = tmp_path / "results.json"
+    path.write_text('[{"a": 1}, {"a": 2}, {"a": -Infinity}, {"a": "\\ud800"}, {"a": 5}, {"a": 6}]')
+    assert [item["a"] for item in read_items(path)] == [1, 2, -math.inf, "\ud800", 5, 6]
+
+
 @pytest.mark.parametrize("at_once", [1, 1 << 20])
 @pytest.mark.parametrize(
-    "text", ["", "[", "[{}", '[{"a": 1}, ', '[{"a": "x', "[{},]", "[{} {}]", "[{}] {}", "[{]", "x"]
+    "text",
+    [
+        "",
+        "[",
+        "[{}",
+        '[{"a": 1}, ',
+        '[{"a": "x',
+        "[{},]",
+        "[{} {}]",
+        "[{}] {}",
+        "[{]",
+        "x",
+        '[{"a":1},{"a":2},]',
+        '[{"a":1},{"a":2} {"a":3},{"a":4}]',
+    ],
 )
 def test_incomplete_files(tmp_path, monkeypatch, at_once, text):
-    monkeypatch.setattr(json_files, "_CHARACTERS_AT_ONCE", at_once)
+    monkeypatch.setattr(json_files, "_BYTES_AT_ONCE", at_once)
     path = tmp_path / "results.json"
     path.write_text(text)
     with pytest.raises(DatasetError, match=re.escape(str(path)) + ": not a complete json"):

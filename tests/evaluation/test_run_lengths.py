@@ -6,11 +6,10 @@ from rcf_vis.evaluation.run_lengths import BrokenRunsError, decode_masks
 from .ytvis_cases import box, rle
 
 
-def runs_of(mask):
-    """First background, then object and background in turn, from the pixels."""
+def edges_of(mask):
+    """Where the runs of the object begin and end, in turn, from the pixels."""
     flat = np.concatenate([[0], mask.ravel("F"), [0]]).astype(int)
-    edges = np.flatnonzero(np.diff(flat))
-    return np.diff(np.concatenate([[0], edges, [mask.size]])).tolist()
+    return np.flatnonzero(np.diff(flat)).tolist()
 
 
 def random_masks(seed):
@@ -30,12 +29,15 @@ def random_masks(seed):
 def test_equals_the_pixels():
     masks = list(random_masks(0))
     runs = decode_masks([rle(mask)["counts"] for mask in masks], np.array([m.size for m in masks]))
-    expected = [runs_of(mask) for mask in masks]
-    assert runs.first.tolist() == [numbers[0] for numbers in expected]
-    assert runs.runs.tolist() == [run for numbers in expected for run in numbers[1:]]
+    expected = [edges_of(mask) for mask in masks]
+    assert runs.edges.tolist() == [edge for edges in expected for edge in edges]
+    assert runs.stops.tolist() == np.cumsum([len(edges) for edges in expected]).tolist()
     assert runs.areas.tolist() == [mask.sum() for mask in masks]
-    assert runs.stops.tolist() == np.cumsum([len(numbers) // 2 for numbers in expected]).tolist()
-    assert runs.last.tolist() == [n[-1] if len(n) > 1 else 0 for n in expected]
+
+
+def test_no_mask_at_all():
+    runs = decode_masks([], np.zeros(0, dtype=np.int64))
+    assert (len(runs.areas), len(runs.edges), len(runs.stops)) == (0, 0, 0)
 
 
 def test_bytes_are_taken_too():
