@@ -52,6 +52,9 @@ def test_a_table(ablate, tmp_path, capsys):
     assert "--resume" in first and first[first.index("SOLVER.MAX_ITER") + 1] == "5"
     assert first[first.index("MODEL.WEIGHTS") + 1] == ""  # from scratch
 
+    folders = {path.name for path in (tmp_path / "rcf_tiny").iterdir()}
+    assert folders == {"unchanged", *(f"MODEL.RCF.REF_TOKEN_SIZE={k}" for k in (1, 4, 8))}
+
     content = json.loads((tmp_path / "table_V.json").read_text())
     assert [run["AP"] for run in content["rows"]["size_4"]] == [41, 43, 46]
     row = next(r for r in (tmp_path / "table_V.md").read_text().splitlines() if "size 4" in r)
@@ -61,6 +64,18 @@ def test_a_table(ablate, tmp_path, capsys):
     ]  # fmt: skip
     assert (tmp_path / "table_V.png").read_bytes().startswith(b"\x89PNG")
     assert "size 8" in capsys.readouterr().out
+
+
+def test_rows_of_one_config_are_one_run(ablate, tmp_path):
+    command = ["--table", "III", "IV", "V", "--seeds", "0", "--output", str(tmp_path)]
+    ablate.main(command)
+    assert len(ablate.commands) == 6 + 3 + 4 - 2  # delta_1, token and size_2 are the defaults
+    rows = {t: json.loads((tmp_path / f"table_{t}.json").read_text())["rows"] for t in ("III", "V")}
+    assert rows["III"]["delta_1"] == rows["V"]["size_2"]
+    other = ["--table", "V", "--seeds", "0", "--output", str(tmp_path / "other")]
+    ablate.main([*other, "--opts", "MODEL.RCF.REF_TOKEN_SIZE", "4"])  # now 2 is a change
+    folders = {path.name for path in (tmp_path / "other" / "rcf_tiny").iterdir()}
+    assert folders == {"unchanged", *(f"MODEL.RCF.REF_TOKEN_SIZE={k}" for k in (1, 2, 8))}
 
 
 def test_table_of_sound(ablate, tmp_path):

@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from detectron2.config import get_cfg
 from matplotlib.figure import Figure
 from tabulate import tabulate
 from tqdm import tqdm
 
+from rcf_vis import add_rcf_config
 from rcf_vis.files import whole_file
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -78,29 +80,48 @@ def _flat(node: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
+def changes(row: Row, args: argparse.Namespace) -> dict[str, Any]:
+    """What a row really changes: none of its overrides that the config has without it."""
+    cfg = get_cfg()
+    add_rcf_config(cfg)
+    cfg.merge_from_file(str(ROOT / config_file(row, args)))
+    cfg.merge_from_list(list(args.opts))
+    changed = cfg.clone()
+    changed.merge_from_list(row.overrides)
+    before, after = dict(_flat(cfg)), dict(_flat(changed))
+    return {key: after[key] for key in row.overrides[::2] if after[key] != before[key]}
+
+
+def config_file(row: Row, args: argparse.Namespace) -> str:
+    """The config that a row is put on top of."""
+    return args.config_file or (SOUND_CONFIG if row.table == "X" else CONFIG)
+
+
 def train(row: Row, seed: int, args: argparse.Namespace) -> dict[str, float]:
     """Train and evaluate one row with one seed, or read what an earlier run found.
+
+    Rows that come to the same config, as the paper's defaults in each table, are one run.
 
     Raises:
         RuntimeError: the training failed; the message names its log.
     """
-    folder = Path(args.output) / f"table_{row.table}" / row.name / f"seed_{seed}"
-    config_file = args.config_file or (SOUND_CONFIG if row.table == "X" else CONFIG)
-    settings = [*args.opts, *row.overrides, "SEED", str(seed)]
+    run = ",".join(f"{key}={value}" for key, value in changes(row, args).items()) or "unchanged"
+    folder = Path(args.output) / Path(config_file(row, args)).stem / run / f"seed_{seed}"
+    settings = {"config_file": config_file(row, args), "opts": args.opts}
     done = folder / "result.json"
     if done.is_file():
         result = json.loads(done.read_text())
-        if result["config_file"] == config_file and result["settings"] == settings:
+        if {key: result[key] for key in settings} == settings:
             return result["metrics"]
         raise RuntimeError(
-            f"{done} is of other settings ({result['config_file']} {result['settings']}); "
+            f"{done} is of other settings ({result['config_file']} {result['opts']}); "
             "take another --output"
         )
     folder.mkdir(parents=True, exist_ok=True)
     command = [
-        sys.executable, str(ROOT / "train_net.py"), "--config-file", config_file,
-        "--num-gpus", str(args.num_gpus), "--resume", "MODEL.WEIGHTS", "", *settings,
-        "OUTPUT_DIR", str(folder),
+        sys.executable, str(ROOT / "train_net.py"), "--config-file", settings["config_file"],
+        "--num-gpus", str(args.num_gpus), "--resume", "MODEL.WEIGHTS", "", *args.opts,
+        *row.overrides, "SEED", str(seed), "OUTPUT_DIR", str(folder),
     ]  # fmt: skip
     with open(folder / "stdout.txt", "w") as log:
         status = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT).returncode
@@ -108,8 +129,7 @@ def train(row: Row, seed: int, args: argparse.Namespace) -> dict[str, float]:
         raise RuntimeError(f"training failed with status {status}: see {log.name}")
     metrics = last_evaluation(folder / "metrics.json")
     with whole_file(done) as temporary:
-        result = {"config_file": config_file, "settings": settings, "metrics": metrics}
-        temporary.write_text(json.dumps(result, indent=1))
+        temporary.write_text(json.dumps({**settings, "metrics": metrics}, indent=1))
     return metrics
 
 
