@@ -60,7 +60,7 @@ def test_each_row_is_the_right_weights_on_the_right_sounds(tool, dataset, monkey
         calls.append((weights, name, cfg.MODEL.RCF.AUDIO.ENABLED))
         return {"AP": len(calls)}
 
-    monkeypatch.setattr(tool, "evaluate", evaluate)
+    monkeypatch.setattr(tool, "evaluate_weights", evaluate)
     results = tool.measure(cfg, "deaf.pth", "out")
     assert list(results) == ["its own", "another video's", "silence", "none (trained without)"]
     assert calls == [

@@ -22,7 +22,7 @@ from tabulate import tabulate
 
 from rcf_vis.config import read_config
 from rcf_vis.data.synthvis import LOOKALIKE_PAIRS, SOUND_CATEGORIES
-from rcf_vis.engine import RCFCheckpointer, Trainer, known_class_names
+from rcf_vis.engine import evaluate_weights
 from rcf_vis.files import whole_file
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,18 +76,6 @@ def summary(metrics: dict[str, float]) -> list[float]:
     return [metrics["AP"], metrics["AP50"], *means]
 
 
-def evaluate(cfg: CfgNode, weights: str, dataset: str, output: str) -> dict[str, float]:
-    """The metrics of some weights on one data set; the results go to the folder ``output``."""
-    cfg = cfg.clone()
-    cfg.defrost()
-    cfg.DATASETS.TEST, cfg.OUTPUT_DIR = (dataset,), output
-    model = Trainer.build_model(cfg)
-    names = known_class_names(cfg.DATASETS.TEST)
-    checkpointer = RCFCheckpointer(model, class_names=names, load_ema=cfg.SOLVER.EMA.EVALUATE)
-    checkpointer.load(weights)
-    return Trainer.test(cfg, model)["segm"]
-
-
 def measure(cfg: CfgNode, video_only: str | None, output: str) -> dict[str, dict[str, float]]:
     """Name of the row → the evaluator's metrics."""
     (name,) = cfg.DATASETS.TEST
@@ -95,13 +83,16 @@ def measure(cfg: CfgNode, video_only: str | None, output: str) -> dict[str, dict
     wrong = register_variant(name, "wrong_sound", exchanged)
     rows = {"its own": name, "another video's": wrong, "silence": silent}
     results = {
-        row: evaluate(cfg, cfg.MODEL.WEIGHTS, dataset, output) for row, dataset in rows.items()
+        row: evaluate_weights(cfg, cfg.MODEL.WEIGHTS, dataset, output)
+        for row, dataset in rows.items()
     }
     if video_only is not None:
         deaf = cfg.clone()
         deaf.defrost()
         deaf.MODEL.RCF.AUDIO.ENABLED = False
-        results["none (trained without)"] = evaluate(deaf, video_only, name, f"{output}/video_only")
+        results["none (trained without)"] = evaluate_weights(
+            deaf, video_only, name, f"{output}/video_only"
+        )
     return results
 
 

@@ -8,6 +8,7 @@ from .ema import ModelEMA
 from .lazy import WarmupPolyMultiplier, load_dataset
 from .optimizer import FullModelClippingAdamW, build_optimizer, parameter_groups
 from .trainer import Trainer, check_classes, create_ddp
+from .weights_evaluation import evaluate_weights
 
 __all__ = [
     "AccumulatingAMPTrainer",
@@ -23,6 +24,7 @@ __all__ = [
     "check_classes",
     "checkpoint_activations",
     "create_ddp",
+    "evaluate_weights",
     "known_class_names",
     "launch_from_command_line",
     "load_dataset",
