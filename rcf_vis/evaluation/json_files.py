@@ -10,6 +10,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
@@ -47,9 +48,14 @@ def read_json(path: str | os.PathLike) -> Any:
         DatasetError: it is no complete json.
     """
     _check_there(path, "a json")
-    with open(path, "rb") as file, no_garbage_collection():
+    content = Path(path).read_bytes()
+    with no_garbage_collection():
         try:
-            return json.loads(file.read())
+            return orjson.loads(content)
+        except orjson.JSONDecodeError:
+            pass  # Python's own reader takes more (NaN, for one), and says better what is wrong
+        try:
+            return json.loads(content)
         except (ValueError, RecursionError) as error:
             raise _incomplete(os.fspath(path), error) from error
 
