@@ -137,10 +137,10 @@ def _items_one_by_one(data: bytes, separator: str, file: BinaryIO, name: str) ->
             raise _incomplete(name, f"{text[start]!r} found between two items")
         try:
             item, position = decode(text, _next(text, start + len(separator)))
-        except ValueError as error:
+        except json.JSONDecodeError as error:
             more = file.read(max(_BYTES_AT_ONCE, len(text)))
-            if not more:
-                raise _incomplete(name, error) from error
+            if not more:  # its position is one in the text that is left
+                raise _incomplete(name, error.msg) from error
             text, position = text[position:] + to_text(more), 0
             continue
         separator = ","
