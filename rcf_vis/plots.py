@@ -1,4 +1,4 @@
-"""Plots of what a training wrote."""
+"""Plots of what a training wrote, and how any plot is saved."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from rcf_vis.files import whole_file
 
-__all__ = ["plot_loss_curves"]
+__all__ = ["plot_loss_curves", "save_png"]
 
 _LOSS = re.compile(r"total_loss|loss_[a-z_]+")  # loss_dice, but not loss_dice_0 of an early layer
 
@@ -44,5 +44,10 @@ def plot_loss_curves(metrics_json: str | os.PathLike, png: str | os.PathLike) ->
         )
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
+    save_png(figure, png)
+
+
+def save_png(figure: Figure, png: str | os.PathLike) -> None:
+    """Write a figure as a png, whole or not at all."""
     with whole_file(png) as temporary:
         figure.savefig(temporary, dpi=120, format="png")

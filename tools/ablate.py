@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from rcf_vis import add_rcf_config
 from rcf_vis.files import whole_file
+from rcf_vis.plots import save_png
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = ROOT / "configs" / "ablations"
@@ -177,8 +178,7 @@ def plot(table: str, results: dict[str, list[dict[str, float]]], png: Path) -> N
         axes.set_xticks(range(len(names)), [n.replace("_", " ") for n in names], rotation=20)
         axes.set_ylabel("AP")
         axes.grid(alpha=0.3)
-    with whole_file(png) as temporary:
-        figure.savefig(temporary, dpi=120, format="png")
+    save_png(figure, png)
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:

@@ -25,6 +25,7 @@ from rcf_vis.data import register_ytvis_instances
 from rcf_vis.data.synthvis import KNOBS, SynthVISSpec, ensure_synthvis
 from rcf_vis.engine import evaluate_weights
 from rcf_vis.files import whole_file
+from rcf_vis.plots import save_png
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -78,8 +79,7 @@ def plot(knob: str, levels: Sequence[float], found: dict[str, list[float]], png:
     axes.set(xlabel=f"{knob} of SynthVIS", ylabel="AP", ylim=(0, None))
     axes.grid(alpha=0.3)
     axes.legend()
-    with whole_file(png) as temporary:
-        figure.savefig(temporary, dpi=120, format="png")
+    save_png(figure, png)
 
 
 def model_of(texts: Sequence[str]) -> tuple[str, str, int]:

@@ -15,6 +15,8 @@ the sound, to be the MODEL.WEIGHTS of the training.
 import argparse
 import json
 import logging
+import statistics
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -97,7 +99,7 @@ def train(
     parameters = [*audio.parameters(), *head.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=args.lr, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.lr, args.iterations)
-    losses = []
+    losses: deque[float] = deque(maxlen=50)
     for _ in (progress := tqdm(range(args.iterations), desc="training", unit="iteration")):
         batch = torch.randperm(len(patches), generator=generator)[: args.batch_size]
         sounds = windows([patches[i] for i in batch.tolist()], 1 + delta, generator)
@@ -110,8 +112,8 @@ def train(
         optimizer.step()
         schedule.step()
         losses.append(loss.item())
-        progress.set_postfix_str(f"loss {sum(losses[-50:]) / len(losses[-50:]):.3f}")
-    return sum(losses[-50:]) / len(losses[-50:])
+        progress.set_postfix_str(f"loss {statistics.mean(losses):.3f}")
+    return statistics.mean(losses)
 
 
 def get_parser() -> argparse.ArgumentParser:

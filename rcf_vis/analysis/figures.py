@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from rcf_vis.contact_sheet import contact_sheet
-from rcf_vis.files import whole_file
+from rcf_vis.plots import save_png
 from rcf_vis.visualization import draw_masks
 
 from .attention import head_pca
@@ -114,7 +114,7 @@ def plot_slot_classes(
     if num_classes <= 40:
         _write_shares(axes, shares)
     figure.colorbar(image, label="share of the class")
-    _save(figure, png)
+    save_png(figure, png)
 
 
 def plot_slot_order(pairs: Sequence[FramePair], png: str | os.PathLike) -> None:
@@ -135,7 +135,7 @@ def plot_slot_order(pairs: Sequence[FramePair], png: str | os.PathLike) -> None:
     _spread_axes(ratios, [point for points in series.values() for point in points])
     ratios.set(xlabel="motion: mean |ΔI| of the normalised pixels", ylabel="‖ΔΘ‖₁ / ‖ΔI‖₁")
     _plot_held(shares, summarise_pairs(pairs)["by_motion"])
-    _save(figure, png)
+    save_png(figure, png)
 
 
 def _ratio_points(pairs: Sequence[FramePair]) -> list[tuple[float, float]]:
@@ -195,8 +195,3 @@ def _over_picture(grid: np.ndarray, step: StepRecord, shape: tuple[int, ...]) ->
     size = (grid.shape[1] * step.stride, grid.shape[0] * step.stride)
     enlarged = cv2.resize(grid, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
     return cv2.resize(enlarged, shape[1::-1], interpolation=cv2.INTER_LINEAR)
-
-
-def _save(figure: Figure, png: str | os.PathLike) -> None:
-    with whole_file(png) as temporary:
-        figure.savefig(temporary, dpi=120, format="png")

@@ -58,7 +58,7 @@ def pair_ious(
     tracks = decode_tracks([*results, *truths])
     ious = np.zeros(len(rows))
     _compare(
-        ious, np.ascontiguousarray(rows), columns + len(results), min_iou, tracks.slot_stops,
+        ious, rows, columns + len(results), min_iou, tracks.slot_stops,
         tracks.areas, tracks.edges, tracks.edge_stops,
     )  # fmt: skip
     return ious
