@@ -60,7 +60,10 @@ def match_tracks(
     return VideoMatches(scores, matched, ignored, (~truth_ignored).sum(1))
 
 
-@numba.njit(cache=True)
+@numba.njit(
+    "(f8[:, ::1], f8[::1], b1[:, ::1], b1[:, ::1], b1[::1], b1[::1], b1[:, :, ::1], b1[:, :, ::1])",
+    cache=True,
+)
 def _match(
     ious: np.ndarray,
     thresholds: np.ndarray,

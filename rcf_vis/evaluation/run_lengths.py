@@ -72,7 +72,7 @@ def decode_masks(counts: Sequence[str | bytes], pixels: np.ndarray) -> MaskRuns:
     if not joined.isascii():
         wrong = next(index for index, text in enumerate(counts) if not text.isascii())
         raise BrokenRunsError(wrong, _REASONS[_WRONG_CHARACTER])
-    text = np.frombuffer(joined.encode("ascii"), dtype=np.uint8)
+    text = np.frombuffer(bytearray(joined, "ascii"), dtype=np.uint8)
     areas, stops = np.zeros(len(ends), dtype=np.int64), np.zeros(len(ends), dtype=np.int64)
     edges = np.empty(len(text), dtype=np.int32)  # a run takes a character at least
     wrong, reason, covered = _decode(text, ends, pixels, areas, edges, stops)
@@ -86,6 +86,25 @@ _ONE = np.uint64(1)
 
 
 @numba.njit(cache=True)
+def _read_number(text: np.ndarray, place: int, end: int) -> tuple[int, int, int]:
+    """A number of any length: its value, the place behind it, and what is wrong with it, or −1."""
+    value, shift = 0, 0
+    while place < end:
+        group = np.int64(text[place]) - 48
+        if group < 0 or group > 63:
+            return 0, place, _WRONG_CHARACTER
+        if shift == 5 * _MAX_GROUPS:
+            return 0, place, _TOO_LONG
+        place += _ONE
+        value |= (group & 31) << shift
+        shift += 5
+        if group < 32:
+            return value - ((group & 16) << (shift - 4)), place, -1
+    return 0, place, _CUT_OFF
+
+
+# The types are given, so that it is loaded (or compiled, once) with the import, not with a call
+@numba.njit("(u1[::1], i8[::1], i8[::1], i8[::1], i4[::1], i8[::1])", cache=True)
 def _decode(
     text: np.ndarray,
     ends: np.ndarray,
@@ -130,21 +149,3 @@ def _decode(
             return mask, _WRONG_SIZE, covered
         areas[mask], stops[mask] = area, np.int64(edge)
     return -1, 0, 0
-
-
-@numba.njit(cache=True)
-def _read_number(text: np.ndarray, place: int, end: int) -> tuple[int, int, int]:
-    """A number of any length: its value, the place behind it, and what is wrong with it, or −1."""
-    value, shift = 0, 0
-    while place < end:
-        group = np.int64(text[place]) - 48
-        if group < 0 or group > 63:
-            return 0, place, _WRONG_CHARACTER
-        if shift == 5 * _MAX_GROUPS:
-            return 0, place, _TOO_LONG
-        place += _ONE
-        value |= (group & 31) << shift
-        shift += 5
-        if group < 32:
-            return value - ((group & 16) << (shift - 4)), place, -1
-    return 0, place, _CUT_OFF

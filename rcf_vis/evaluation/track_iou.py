@@ -65,6 +65,33 @@ def pair_ious(
 
 
 @numba.njit(cache=True)
+def _most_in_common(
+    a: int, b: int, areas: np.ndarray, edges: np.ndarray, edge_stops: np.ndarray
+) -> int:
+    """Upper bound of the common pixels of two slots: areas, and the range that both lie in."""
+    if areas[a] == 0 or areas[b] == 0:
+        return 0
+    begin = max(edges[edge_stops[a]], edges[edge_stops[b]])
+    end = min(edges[edge_stops[a + 1] - 1], edges[edge_stops[b + 1] - 1])
+    return max(min(areas[a], areas[b], end - begin), 0)
+
+
+@numba.njit(cache=True)
+def _in_common(a: int, b: int, edges: np.ndarray, edge_stops: np.ndarray) -> int:
+    """Common pixels of two slots."""
+    i, last = edge_stops[a], edge_stops[a + 1]
+    j, other_last = edge_stops[b], edge_stops[b + 1]
+    common = 0
+    while i < last and j < other_last:
+        common += max(min(edges[i + 1], edges[j + 1]) - max(edges[i], edges[j]), 0)
+        if edges[i + 1] < edges[j + 1]:
+            i += 2
+        else:
+            j += 2
+    return common
+
+
+@numba.njit("(f8[::1], i8[::1], i8[::1], f8, i8[::1], i8[::1], i4[::1], i8[::1])", cache=True)
 def _compare(
     ious: np.ndarray,
     rows: np.ndarray,
@@ -98,30 +125,3 @@ def _compare(
             iou = common / max(total - common, 1)
         if common > 0 and iou >= min_iou:
             ious[pair] = iou
-
-
-@numba.njit(cache=True)
-def _most_in_common(
-    a: int, b: int, areas: np.ndarray, edges: np.ndarray, edge_stops: np.ndarray
-) -> int:
-    """Upper bound of the common pixels of two slots: areas, and the range that both lie in."""
-    if areas[a] == 0 or areas[b] == 0:
-        return 0
-    begin = max(edges[edge_stops[a]], edges[edge_stops[b]])
-    end = min(edges[edge_stops[a + 1] - 1], edges[edge_stops[b + 1] - 1])
-    return max(min(areas[a], areas[b], end - begin), 0)
-
-
-@numba.njit(cache=True)
-def _in_common(a: int, b: int, edges: np.ndarray, edge_stops: np.ndarray) -> int:
-    """Common pixels of two slots."""
-    i, last = edge_stops[a], edge_stops[a + 1]
-    j, other_last = edge_stops[b], edge_stops[b + 1]
-    common = 0
-    while i < last and j < other_last:
-        common += max(min(edges[i + 1], edges[j + 1]) - max(edges[i], edges[j]), 0)
-        if edges[i + 1] < edges[j + 1]:
-            i += 2
-        else:
-            j += 2
-    return common
