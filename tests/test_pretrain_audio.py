@@ -1,6 +1,7 @@
 """tools/pretrain_audio.py: what is learned, from what, and what is written."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -48,6 +49,17 @@ def test_what_is_heard_is_what_sounds(tool, dataset):
         sounding = {a["category_id"] - 1 for a in objects if a["sounds"]}
         assert row.nonzero().flatten().tolist() == sorted(sounding)
     assert {a["sounds"] for a in dataset["annotations"]} == {True, False}
+
+
+def test_an_object_of_no_video_is_not_heard(tool, dataset):
+    DatasetCatalog.get(NAME)  # the metadata are set
+    before = tool.heard_categories(NAME, 10)
+    json_file = Path(MetadataCatalog.get(NAME).json_file)
+    dataset["annotations"].append({**dataset["annotations"][0], "id": 99, "video_id": 99})
+    json_file.write_text(json.dumps(dataset))
+    after = tool.heard_categories(NAME, 10)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[video], after[video]) for video in before)
 
 
 def test_windows_end_anywhere_and_begin_with_the_first_frame(tool):

@@ -43,9 +43,9 @@ def heard_categories(dataset: str, num_classes: int) -> dict[int, Tensor]:
     content = json.loads(Path(metadata.json_file).read_text(encoding="utf-8"))
     heard = {video["id"]: torch.zeros(num_classes) for video in content["videos"]}
     for annotation in content.get("annotations") or ():
-        if annotation.get("sounds", True):
-            category = metadata.thing_dataset_id_to_contiguous_id[annotation["category_id"]]
-            heard[annotation["video_id"]][category] = 1
+        of_video = heard.get(annotation["video_id"])  # None: the loader leaves it out, too
+        if of_video is not None and annotation.get("sounds", True):
+            of_video[metadata.thing_dataset_id_to_contiguous_id[annotation["category_id"]]] = 1
     return heard
 
 
