@@ -101,6 +101,8 @@ class SetCriterion(nn.Module):
         self, prediction: SlotPredictions, target: FrameTargets, objects: Tensor, slots: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Sums over the matched slots of the Dice loss and of the mean cross-entropy."""
+        seen = target.seen[target.clips[objects]]
+        objects, slots = objects[seen], slots[seen]
         if not len(objects):
             # Zero, yet connected: every parameter keeps a gradient, as distributed training needs.
             zero = prediction.masks.float().sum() * 0

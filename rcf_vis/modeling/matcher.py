@@ -45,7 +45,8 @@ class HungarianMatcher:
     ) -> list[tuple[Tensor, Tensor]]:
         """Match a batch of clips, one assignment a clip for all its supervised frames.
 
-        With one supervised frame this is equation 3. With several (``ORDER_SUPERVISION``) an
+        With one supervised frame this is equation 3; where the picture was not seen, of the class
+        alone. With several (``ORDER_SUPERVISION``) an
         object's similarity to a slot is the mean over the frames in which it is visible.
 
         Args:
@@ -81,12 +82,12 @@ class HungarianMatcher:
             torch.einsum("mnp,mp->mn", masks[clips], objects),
             masks.square().sum(-1)[clips] + objects.square().sum(-1, keepdim=True),
         )
-        probabilities = prediction.logits.float().softmax(-1)
-        similarity = similarity + self.class_weight * probabilities[clips, :, target.classes]
         if self.mask_weight:
             cross_entropy = _cross_entropy(logits[clips], objects, valid[clips])
             similarity = similarity - self.mask_weight * cross_entropy
-        return similarity
+        similarity = similarity.where(target.seen[clips, None], 0)
+        probabilities = prediction.logits.float().softmax(-1)
+        return similarity + self.class_weight * probabilities[clips, :, target.classes]
 
     @staticmethod
     def _assign(rows: dict[tuple[int, int], np.ndarray]) -> dict[tuple[int, int], int]:

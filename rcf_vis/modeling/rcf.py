@@ -47,6 +47,9 @@ class RCF(nn.Module):
         score_thresh: a slot fires when its best class probability reaches it.
         mask_thresh: a pixel belongs to a mask when its probability exceeds it.
         audio: the part that hears (section III-C); None: the model has no sound.
+        picture_dropout: share of the clips of a training whose pictures a model with sound does not
+            see: their features are zero, and only classes are learned from them. The picture tells
+            so much that the sound is hardly listened to otherwise.
     """
 
     @configurable
@@ -69,10 +72,16 @@ class RCF(nn.Module):
         score_thresh: float = 0.4,
         mask_thresh: float = 0.5,
         audio: AudioContext | None = None,
+        picture_dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        if not 0 <= picture_dropout < 1:
+            raise ValueError(
+                f"MODEL.RCF.AUDIO.PICTURE_DROPOUT is {picture_dropout}, expected 0 <= it < 1"
+            )
         self.backbone = backbone
         self.audio = audio
+        self.picture_dropout = picture_dropout if audio is not None else 0.0
         self.context_fusion = context_fusion
         self.instance_decoder = instance_decoder
         self.mask_decoder = mask_decoder
@@ -116,6 +125,7 @@ class RCF(nn.Module):
             "score_thresh": test.SCORE_THRESH,
             "mask_thresh": test.MASK_THRESH,
             "audio": AudioContext(cfg) if rcf.AUDIO.ENABLED else None,
+            "picture_dropout": rcf.AUDIO.PICTURE_DROPOUT,
         }
 
     @property
@@ -253,11 +263,16 @@ class RCF(nn.Module):
     def _losses(self, clips: list[dict]) -> dict[str, Tensor]:
         if self.criterion is None:
             raise ValueError("RCF was built without a criterion: it can infer, but not be trained")
-        outputs = self._supervised_steps(clips)
+        seen = None
+        if self.picture_dropout:
+            seen = torch.rand(len(clips), device=self.device) >= self.picture_dropout
+        outputs = self._supervised_steps(clips, seen)
         segmentation = outputs[0].segmentation
         size = tuple(segmentation.data.shape[-2:])
         frames = zip(*(clip["instances"] for clip in clips), strict=True)
-        targets = [frame_targets(frame, segmentation.stride, size, self.device) for frame in frames]
+        targets = [
+            frame_targets(frame, segmentation.stride, size, self.device, seen) for frame in frames
+        ]
         layers = list(zip(*(output.layers() for output in outputs), strict=True))
         losses = {}
         for number, slots in enumerate(layers, start=1):
@@ -266,8 +281,12 @@ class RCF(nn.Module):
                 losses[name + suffix] = loss
         return losses
 
-    def _supervised_steps(self, clips: list[dict]) -> list[StepOutput]:
-        """Walk the clips as online inference would; predict where there is ground truth."""
+    def _supervised_steps(self, clips: list[dict], seen: Tensor | None) -> list[StepOutput]:
+        """Walk the clips as online inference would; predict where there is ground truth.
+
+        Args:
+            seen: ``(B,)`` bool, the clips whose pictures the model sees; None: all of them.
+        """
         lengths = {(len(clip["image"]), len(clip["instances"])) for clip in clips}
         if len(lengths) != 1:
             raise ValueError(f"clips of a batch differ in (frames, supervised frames): {lengths}")
@@ -276,6 +295,8 @@ class RCF(nn.Module):
         features = self.extract_features(
             [clip["image"][t] for t in range(num_frames) for clip in clips]
         )
+        if seen is not None:
+            features = features.where(seen.repeat(num_frames))
         sounds = [None] * num_frames
         if self.audio is not None:
             sounds = self.audio.features_of_clips(clips, num_frames)

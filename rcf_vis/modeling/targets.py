@@ -40,6 +40,8 @@ class FrameTargets:
         classes: ``(M,)`` int64.
         masks: ``(M, h, w)`` float in [0, 1], zero in the padding.
         valid: ``(B, h, w)`` float, 1 in the cells that hold at least one pixel of the image.
+        seen: ``(B,)`` bool, False where the model did not see the picture: there is no mask to
+            compare in that clip.
     """
 
     keys: list[tuple[int, int]]
@@ -47,13 +49,18 @@ class FrameTargets:
     classes: Tensor
     masks: Tensor
     valid: Tensor
+    seen: Tensor
 
     def __len__(self) -> int:
         return len(self.keys)
 
 
 def frame_targets(
-    instances: Sequence[Instances], stride: int, size: tuple[int, int], device: torch.device
+    instances: Sequence[Instances],
+    stride: int,
+    size: tuple[int, int],
+    device: torch.device,
+    seen: Tensor | None = None,
 ) -> FrameTargets:
     """Lay out the ground truth of one frame of each clip.
 
@@ -64,6 +71,7 @@ def frame_targets(
         stride: of S_t.
         size: (rows, columns) of S_t, with its padding.
         device: where the result lies.
+        seen: ``(B,)`` bool, see :class:`FrameTargets`; None: all of them.
     """
     keys, classes, masks = [], [], []
     valid = torch.zeros(len(instances), *size)
@@ -82,6 +90,7 @@ def frame_targets(
         classes=torch.cat(classes).to(device),
         masks=torch.cat(masks).to(device),
         valid=valid.to(device),
+        seen=torch.ones(len(instances), dtype=torch.bool, device=device) if seen is None else seen,
     )
 
 

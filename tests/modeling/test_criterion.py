@@ -21,8 +21,8 @@ def predictions(batch=1, slots=4, size=(4, 6), seed=0):
     return SlotPredictions(logits, masks)
 
 
-def targets(*instances, size=(4, 6)):
-    return frame_targets(instances, STRIDE, size, torch.device("cpu"))
+def targets(*instances, size=(4, 6), seen=None):
+    return frame_targets(instances, STRIDE, size, torch.device("cpu"), seen)
 
 
 def two_objects(size=(16, 24)):
@@ -107,6 +107,29 @@ def test_class_weight_of_the_assignment():
         HungarianMatcher(class_weight=4.0).similarity(prediction, target),
         slow_similarity(prediction, target) + 3 * probabilities,
     )
+
+
+def test_classes_alone_where_the_picture_was_not_seen():
+    """Of a clip that was not seen neither the assignment nor the loss knows the masks."""
+    prediction, matcher = predictions(batch=2), HungarianMatcher(mask_weight=1.0)
+    criterion = SetCriterion(matcher=matcher, mask_weight=1.0)
+    instances = two_objects(), two_objects()
+    target = targets(*instances, seen=torch.tensor([True, False]))
+    similarity = matcher.similarity(prediction, target)
+    assert torch.equal(similarity[:2], matcher.similarity(prediction, targets(*instances))[:2])
+    assert torch.equal(similarity[2:], prediction.logits[1].softmax(-1)[:, [2, 0]].T)
+
+    first = SlotPredictions(prediction.logits[:1], prediction.masks[:1])
+    of_first = criterion([first], [targets(two_objects())])
+    losses = criterion([prediction], [target])
+    for name in ("loss_dice", "loss_mask"):  # a mean over the clips
+        torch.testing.assert_close(losses[name], of_first[name] / 2)
+    ((objects, slots),) = matcher([prediction], [target])
+    pairs = dict(zip((objects[2:] - 2).tolist(), slots[2:].tolist(), strict=True))
+    second = SlotPredictions(prediction.logits[1:], prediction.masks[1:])
+    of_second = slow_loss(second, targets(two_objects()), pairs, 0.1)["loss_class"]
+    expected = (float(of_first["loss_class"]) + of_second) / 2
+    assert float(losses["loss_class"]) == pytest.approx(expected, rel=1e-4)
 
 
 def slow_loss(prediction, target, pairs, no_object_weight):
