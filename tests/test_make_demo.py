@@ -45,7 +45,8 @@ def test_a_failing_step_is_named_with_its_exit_code_and_log(make_demo, scripts, 
 
 
 def test_a_failure_ends_the_program_with_its_message(make_demo, scripts, tmp_path, monkeypatch):
-    monkeypatch.setattr(make_demo.Demo, "make_data", lambda self: None)
+    for step in ("make_data", "make_video"):
+        monkeypatch.setattr(make_demo.Demo, step, lambda self: None)
     with pytest.raises(SystemExit, match=r"make_demo failed: train_net\.py ended with exit code 2"):
         make_demo.main(["--output", str(tmp_path / "out")])
 
@@ -58,8 +59,28 @@ def test_steps_are_numbered_and_timed(make_demo, tmp_path, capsys):
         pass
     lines = capsys.readouterr().out.split("\n")
     assert [line for line in lines if line] == [
-        "=== [1/6] One", "=== [1/6] One: 0 s", "=== [2/6] Two", "=== [2/6] Two: 0 s"
+        "=== [1/7] One", "=== [1/7] One: 0 s", "=== [2/7] Two", "=== [2/7] Two: 0 s"
     ]  # fmt: skip
+
+
+def test_the_model_that_hears_has_its_turn(make_demo, tmp_path, monkeypatch, capsys):
+    calls = []
+    for step in ("make_data", "make_video", "evaluate", "train", "track", "draw_contact_sheet"):
+
+        def record(self, step=step):
+            calls.append((step, self.hears, self.output.name))
+            return dict.fromkeys(make_demo.METRICS, 0.5)
+
+        monkeypatch.setattr(make_demo.Demo, step, record)
+    monkeypatch.setattr(make_demo.Demo, "draw_loss_curve", lambda self: None)
+    make_demo.run_demo(tmp_path / "demo")
+    sound = [step for step, hears, folder in calls if hears and folder == "sound"]
+    assert sound == ["make_video", "track", "draw_contact_sheet"]
+    assert len(calls) == 6 + 3 and "[7/7]" in capsys.readouterr().out
+    calls.clear()
+    make_demo.run_demo(tmp_path / "av", config=make_demo.SOUND_CONFIG)
+    assert len(calls) == 6 and all(hears for _, hears, _ in calls)
+    assert "[6/6]" in capsys.readouterr().out
 
 
 def test_ap_table(make_demo):
@@ -111,6 +132,7 @@ def test_a_model_with_sound_gets_data_with_sound(make_demo, tmp_path, monkeypatc
     monkeypatch.setattr(make_demo, "CROSSING", {**small, "train_videos": 0, "silent_share": 0.0})
     demo = make_demo.Demo(tmp_path, ["MODEL.RCF.AUDIO.ENABLED", "True"])
     demo.make_data()
+    demo.make_video()
     assert (tmp_path / "datasets" / "synthvis_av" / "train.json").is_file()
     written, original = (
         read_audio(path)[0].mean(0)
