@@ -60,7 +60,7 @@ def match_tracks(
     return VideoMatches(scores, matched, ignored, (~truth_ignored).sum(1))
 
 
-@numba.njit(
+@numba.njit(  # loaded with the import, as the types are given
     "(f8[:, ::1], f8[::1], b1[:, ::1], b1[:, ::1], b1[::1], b1[::1], b1[:, :, ::1], b1[:, :, ::1])",
     cache=True,
 )

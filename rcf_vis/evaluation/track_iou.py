@@ -91,6 +91,7 @@ def _in_common(a: int, b: int, edges: np.ndarray, edge_stops: np.ndarray) -> int
     return common
 
 
+# Loaded with the import, as the types are given
 @numba.njit("(f8[::1], i8[::1], i8[::1], f8, i8[::1], i8[::1], i4[::1], i8[::1])", cache=True)
 def _compare(
     ious: np.ndarray,

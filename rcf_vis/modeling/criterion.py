@@ -101,8 +101,6 @@ class SetCriterion(nn.Module):
         self, prediction: SlotPredictions, target: FrameTargets, objects: Tensor, slots: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Sums over the matched slots of the Dice loss and of the mean cross-entropy."""
-        seen = target.seen[target.clips[objects]]
-        objects, slots = objects[seen], slots[seen]
         if not len(objects):
             # Zero, yet connected: every parameter keeps a gradient, as distributed training needs.
             zero = prediction.masks.float().sum() * 0
@@ -110,11 +108,12 @@ class SetCriterion(nn.Module):
         clips = target.clips[objects]
         logits = prediction.masks[clips, slots].float().flatten(1)
         masks, valid = target.masks[objects].flatten(1), target.valid[clips].flatten(1)
+        seen = target.seen[clips]
         probabilities = logits.sigmoid() * valid
         overlap = (probabilities * masks).sum(-1)
         sizes = probabilities.square().sum(-1) + masks.square().sum(-1)
-        dice_loss = (1 - dice_coefficient(overlap, sizes)).sum()
+        dice_loss = ((1 - dice_coefficient(overlap, sizes)) * seen).sum()
         if not self.mask_weight:
             return dice_loss, dice_loss.new_zeros(())
         cross_entropy = F.binary_cross_entropy_with_logits(logits, masks, reduction="none")
-        return dice_loss, ((cross_entropy * valid).sum(-1) / valid.sum(-1)).sum()
+        return dice_loss, ((cross_entropy * valid).sum(-1) / valid.sum(-1) * seen).sum()

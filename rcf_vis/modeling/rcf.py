@@ -295,7 +295,7 @@ class RCF(nn.Module):
         features = self.extract_features(
             [clip["image"][t] for t in range(num_frames) for clip in clips]
         )
-        if seen is not None:
+        if seen is not None:  # here, so that BatchNorm has only met pictures
             features = features.where(seen.repeat(num_frames))
         sounds = [None] * num_frames
         if self.audio is not None:
