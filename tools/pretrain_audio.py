@@ -2,7 +2,7 @@
 """Teach a small audio net which categories are heard, before the whole model is trained.
 
 python tools/pretrain_audio.py --config-file configs/synthvis/rcf_tiny_av.yaml \\
-    --output output/heard.pth MODEL.WEIGHTS rcf_vis://rcf_tiny.pth MODEL.RCF.LOAD_CLASS_HEAD False
+    --output output/heard.pth MODEL.WEIGHTS output/deaf/model_final.pth
 
 VGGish comes trained; a net that does not (MODEL.RCF.AUDIO.NET "small") gives nearly the same tokens
 whatever it hears, and the whole model learns to do without them. Here the audio net and its tokens
