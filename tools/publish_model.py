@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from rcf_vis.engine import read_bare_weights
 from rcf_vis.files import whole_file
 
 
@@ -25,13 +26,7 @@ def publish(checkpoint: Path, output: Path, *, ema: bool = False) -> int:
     Raises:
         KeyError: the file is no checkpoint of Detectron2's trainer, or has no averaged weights.
     """
-    content = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    key = "ema" if ema else "model"
-    if key not in content:
-        raise KeyError(f"{checkpoint}: expected the key {key!r}, it has {sorted(content)}")
-    kept = {"model": content[key]}
-    if "class_names" in content:
-        kept["class_names"] = content["class_names"]
+    kept = read_bare_weights(checkpoint, ema=ema)
     with whole_file(output) as temporary:
         torch.save(kept, temporary)
     return output.stat().st_size

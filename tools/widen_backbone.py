@@ -17,6 +17,7 @@ from detectron2.modeling import build_model
 from torch import Tensor
 
 from rcf_vis.config import read_config
+from rcf_vis.engine import read_bare_weights
 from rcf_vis.files import whole_file
 
 # The inner convolutions of Detectron2's BottleneckBlock
@@ -70,12 +71,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--config-file", required=True, metavar="FILE")
     parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE")
     args = parser.parse_args(argv)
-    content = torch.load(args.checkpoint, map_location="cpu", weights_only=False)
+    content = read_bare_weights(args.checkpoint)
     model = build_model(read_config(args.config_file, ["MODEL.DEVICE", "cpu", *args.opts]))
-    kept = {key: content[key] for key in ("class_names",) if key in content}
-    weights = widen(content["model"], model.state_dict())
+    content["model"] = widen(content["model"], model.state_dict())
     with whole_file(args.output) as temporary:
-        torch.save({"model": weights, **kept}, temporary)
+        torch.save(content, temporary)
     print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB")
 
 

@@ -2,6 +2,7 @@
 
 from .accumulation import AccumulatingAMPTrainer, AccumulatingTrainer, build_loop, check_batch_size
 from .activation_checkpointing import checkpoint_activations
+from .bare_weights import read_bare_weights
 from .checkpoint import RCFCheckpointer, known_class_names
 from .command_line import launch_from_command_line
 from .ema import ModelEMA
@@ -29,4 +30,5 @@ __all__ = [
     "launch_from_command_line",
     "load_dataset",
     "parameter_groups",
+    "read_bare_weights",
 ]
