@@ -132,6 +132,7 @@ def test_same_checkpoint_and_periods(yaml_cfg, lazy_cfg):
     assert train.eval_period == yaml_cfg.TEST.EVAL_PERIOD
     assert train.amp.enabled == solver.AMP.ENABLED
     assert train.accumulate_steps == solver.ACCUMULATE_STEPS
+    assert train.channels_last == solver.CHANNELS_LAST
     assert list(train.activation_checkpointing) == solver.ACTIVATION_CHECKPOINTING
     assert {key.upper(): value for key, value in train.ema.items()} == dict(solver.EMA)
 
@@ -189,6 +190,7 @@ def run(config_file: Path, *arguments: str):
 EVERYTHING = (
     "train.accumulate_steps=2",
     "train.activation_checkpointing=[encoder,decoder]",
+    "train.channels_last=True",
     "train.ema.enabled=True",
     "train.ema.decay=0.5",
     "train.eval_period=1",
@@ -202,6 +204,9 @@ def test_two_iterations_evaluation_and_resuming(config_file, tmp_path):
     assert saved["iteration"] == 1 and saved["class_names"] == ["ball", "box"]
     query = "instance_decoder.queries.weight"
     assert not torch.equal(saved["ema"][query], saved["model"][query])
+    smooth = saved["model"]["mask_decoder.steps.0.smooth.0.weight"]
+    assert smooth.is_contiguous(memory_format=torch.channels_last)
+    assert not smooth.is_contiguous()
     metrics = {}
     for line in (output / "metrics.json").read_text().splitlines():
         metrics.update(json.loads(line))

@@ -30,6 +30,7 @@ from rcf_vis.engine import (
     create_ddp,
     known_class_names,
     launch_from_command_line,
+    use_channels_last,
 )
 
 BATCH_KEYS = ("dataloader.train.total_batch_size", "train.accumulate_steps")
@@ -53,6 +54,8 @@ def do_train(cfg: DictConfig, resume: bool) -> None:
     check_batch_size(batch_size, steps, comm.get_world_size(), keys=BATCH_KEYS)
     model = instantiate(cfg.model).to(options.device)
     checkpoint_activations(model, options.activation_checkpointing)
+    if options.channels_last:
+        use_channels_last(model)
     cfg.optimizer.params.model = model
     optimizer = instantiate(cfg.optimizer)
     loader = instantiate(cfg.dataloader.train)

@@ -7,6 +7,7 @@ from .checkpoint import RCFCheckpointer, known_class_names
 from .command_line import launch_from_command_line
 from .ema import ModelEMA
 from .lazy import WarmupPolyMultiplier, load_dataset
+from .memory_format import use_channels_last
 from .optimizer import FullModelClippingAdamW, build_optimizer, parameter_groups
 from .trainer import Trainer, check_classes, create_ddp
 from .weights_evaluation import evaluate_weights
@@ -31,4 +32,5 @@ __all__ = [
     "load_dataset",
     "parameter_groups",
     "read_bare_weights",
+    "use_channels_last",
 ]

@@ -31,6 +31,7 @@ from .accumulation import build_loop, check_batch_size
 from .activation_checkpointing import checkpoint_activations
 from .checkpoint import RCFCheckpointer, known_class_names
 from .ema import ModelEMA
+from .memory_format import use_channels_last
 from .optimizer import build_optimizer
 
 __all__ = ["Trainer", "check_classes", "create_ddp"]
@@ -114,6 +115,8 @@ class Trainer(DefaultTrainer):
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         model = super().build_model(cfg)
         checkpoint_activations(model, cfg.SOLVER.ACTIVATION_CHECKPOINTING)
+        if cfg.SOLVER.CHANNELS_LAST:
+            use_channels_last(model)
         return model
 
     @classmethod

@@ -17,6 +17,8 @@ train = dict(
     accumulate_steps=1,
     # SOLVER.ACTIVATION_CHECKPOINTING: of "backbone", "encoder", "decoder"
     activation_checkpointing=[],
+    # SOLVER.CHANNELS_LAST
+    channels_last=False,
     # SOLVER.EMA
     ema=dict(enabled=False, decay=0.999, evaluate=True),
 )
