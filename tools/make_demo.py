@@ -54,6 +54,7 @@ TRAINING = {
     "SOLVER.BASE_LR": 1e-5,
     "SOLVER.WARMUP_ITERS": 10,
     "DATALOADER.NUM_WORKERS": 1,
+    "SEED": 7,
 }
 METRICS = ("AP", "AP50", "AP75", "AR1", "AR10")
 
