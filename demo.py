@@ -34,7 +34,7 @@ from rcf_vis.files import whole_file
 from rcf_vis.inference.setup import prepare_cfg
 from rcf_vis.inference.video_io import FrameSource, VideoFile, open_frames
 from rcf_vis.inference.video_writer import VideoWriter, open_writer
-from rcf_vis.visualization import TrackVisualizer
+from rcf_vis.visualization.tracks import TrackVisualizer
 
 logger = logging.getLogger("rcf_vis.demo")
 IMAGE_FRAME_RATE = Fraction(6)  # of images, which have none of their own: that of YouTube-VIS

@@ -13,14 +13,10 @@ from detectron2.evaluation import verify_results
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 
+from rcf_vis.checkpoint import RCFCheckpointer, known_class_names
 from rcf_vis.config import read_config
 from rcf_vis.data import register_datasets_from_cfg
-from rcf_vis.engine import (
-    RCFCheckpointer,
-    Trainer,
-    known_class_names,
-    launch_from_command_line,
-)
+from rcf_vis.engine import Trainer, launch_from_command_line
 
 
 def setup(args: argparse.Namespace) -> CfgNode:

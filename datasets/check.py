@@ -20,7 +20,7 @@ import argparse
 import sys
 
 from rcf_vis.data import register_ytvis_instances
-from rcf_vis.data.doctor import Diagnosis, examine, registered_names
+from rcf_vis.data.checks.datasets import Diagnosis, examine, registered_names
 
 _IMAGES = 500
 

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rcf_vis.data.synthvis import (
+from rcf_vis.synthvis import (
     KNOBS,
     SPLITS,
     SynthVISSoundSpec,

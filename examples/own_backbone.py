@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from rcf_vis import add_rcf_config
 from rcf_vis.data import register_datasets_from_cfg
-from rcf_vis.data.synthvis import SynthVISSpec, generate_split
 from rcf_vis.engine import Trainer
+from rcf_vis.synthvis import SynthVISSpec, generate_split
 
 CONFIG = Path(__file__).with_suffix(".yaml")
 

@@ -11,7 +11,8 @@ if importlib.util.find_spec("detectron2") is None:
         "rcf_vis needs Detectron2, which is not on PyPI; scripts/install_detectron2.py installs it"
     )
 
-from . import data, model_zoo, modeling  # noqa: F401  (imported for what they register)
+
+from . import checkpoint, data, modeling  # noqa: F401  (imported for what they register)
 from .config import add_rcf_config
 from .inference import OnlinePredictor
 

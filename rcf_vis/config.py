@@ -196,7 +196,7 @@ def _add_data(cfg: CN) -> None:
     # Own data sets without code: a list of [name, json_file, image_root] or, where they have sound,
     # [name, json_file, image_root, audio_root]; registered before use
     cfg.DATASETS.REGISTER = []
-    # Folder of a_t of whole data sets, of datasets/cache_audio.py; "" = computed from the sound
+    # Folder of a_t of whole data sets, of tools/cache_audio.py; "" = computed from the sound
     cfg.DATASETS.AUDIO_CACHE = ""
     # Proportion of each set of DATASETS.TRAIN among the clips, such as [1, 3]; [] = by its size
     cfg.DATASETS.DATASET_RATIO = []

@@ -10,8 +10,9 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling import build_model
 
 from rcf_vis import OnlinePredictor
+from rcf_vis.checkpoint import RCFCheckpointer
 from rcf_vis.data import register_ytvis_instances
-from rcf_vis.engine import RCFCheckpointer, Trainer
+from rcf_vis.engine import Trainer
 from rcf_vis.evaluation import TrackAccumulator
 from tests.data.clip_data import make_content, write_frames
 

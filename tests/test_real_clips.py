@@ -18,7 +18,7 @@ from rcf_vis import OnlinePredictor
 from rcf_vis.data import register_datasets_from_cfg
 from rcf_vis.engine import Trainer
 from rcf_vis.evaluation import evaluate_ytvis
-from rcf_vis.visualization import TrackVisualizer
+from rcf_vis.visualization.tracks import TrackVisualizer
 
 ROOT = os.environ.get("RCF_REAL_CLIPS", "")
 FOLDERS = sorted(path.parent for path in Path(ROOT).glob("*/instances.json")) if ROOT else []

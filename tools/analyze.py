@@ -12,8 +12,8 @@ from detectron2.modeling import build_model
 from fvcore.nn import parameter_count_table
 from tabulate import tabulate
 
+from rcf_vis.analysis.cost import StepCost, step_cost
 from rcf_vis.config import read_config
-from rcf_vis.cost import StepCost, step_cost
 
 TASKS = ("flop", "parameter", "structure")
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from rcf_vis.analysis.compare import Comparison, compare_results
+from rcf_vis.analysis.report.compare import Comparison, compare_results
 from rcf_vis.files import whole_file
 
 

@@ -11,8 +11,8 @@ import argparse
 import json
 from pathlib import Path
 
-from rcf_vis.contact_sheet import draw_results_sheet
-from rcf_vis.visualization import save_image
+from rcf_vis.visualization.contact_sheet import draw_results_sheet
+from rcf_vis.visualization.tracks import save_image
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -20,8 +20,8 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.utils.logger import setup_logger
 
 from rcf_vis import OnlinePredictor
-from rcf_vis.analysis.explain import Explainer
-from rcf_vis.analysis.walk import VideoSource, video_of_frames, video_of_record
+from rcf_vis.analysis.explain.explain import Explainer
+from rcf_vis.analysis.explain.walk import VideoSource, video_of_frames, video_of_record
 from rcf_vis.config import read_config
 from rcf_vis.inference.setup import prepare_cfg
 from rcf_vis.inference.video_io import open_frames

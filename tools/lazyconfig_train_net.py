@@ -20,15 +20,14 @@ from detectron2.utils.logger import setup_logger
 from omegaconf import DictConfig
 from torch import nn
 
+from rcf_vis.checkpoint import RCFCheckpointer, known_class_names
 from rcf_vis.engine import (
     ModelEMA,
-    RCFCheckpointer,
     build_loop,
     check_batch_size,
     check_classes,
     checkpoint_activations,
     create_ddp,
-    known_class_names,
     launch_from_command_line,
     use_channels_last,
 )

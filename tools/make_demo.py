@@ -23,13 +23,13 @@ import torch
 
 from rcf_vis.audio import AudioFile, split_by_frames
 from rcf_vis.config import read_config
-from rcf_vis.contact_sheet import draw_results_sheet
-from rcf_vis.data.synthvis import SynthVISSoundSpec, SynthVISSpec, generate_split, read_spec
 from rcf_vis.evaluation import evaluate_ytvis
 from rcf_vis.inference.video_io import open_frames
 from rcf_vis.inference.video_writer import VideoWriter
-from rcf_vis.plots import plot_loss_curves
-from rcf_vis.visualization import save_image
+from rcf_vis.synthvis import SynthVISSoundSpec, SynthVISSpec, generate_split, read_spec
+from rcf_vis.visualization.contact_sheet import draw_results_sheet
+from rcf_vis.visualization.plots import plot_loss_curves
+from rcf_vis.visualization.tracks import save_image
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "configs" / "synthvis" / "rcf_tiny.yaml"

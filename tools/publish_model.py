@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from rcf_vis.engine import read_bare_weights
+from rcf_vis.checkpoint import read_bare_weights
 from rcf_vis.files import whole_file
 
 

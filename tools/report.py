@@ -9,7 +9,7 @@ Then open report/index.html. docs/report.md says what is on it.
 
 import argparse
 
-from rcf_vis.analysis.report import write_report
+from rcf_vis.analysis.report.report import write_report
 
 
 def get_parser() -> argparse.ArgumentParser:

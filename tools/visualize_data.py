@@ -20,10 +20,10 @@ from detectron2.utils.env import seed_all_rng
 from detectron2.utils.logger import setup_logger
 from tqdm import tqdm
 
-from rcf_vis.analysis.clip_strips import record_strip, sample_strip
 from rcf_vis.config import read_config
 from rcf_vis.data import build_train_loader, register_datasets_from_cfg
-from rcf_vis.visualization import save_image
+from rcf_vis.visualization.clip_strips import record_strip, sample_strip
+from rcf_vis.visualization.tracks import save_image
 
 
 def get_parser() -> argparse.ArgumentParser:

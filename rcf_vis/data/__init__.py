@@ -4,6 +4,8 @@ Importing this package registers the names of the public video data sets with De
 (:mod:`rcf_vis.data.catalog`). No file is read until a data set is loaded.
 """
 
+from rcf_vis.errors import DatasetError
+
 from .audio import FrameSound, LazySound
 from .augmentation import (
     augment_clip,
@@ -16,7 +18,7 @@ from .catalog import dataset_paths
 from .dataset_mapper import ClipDatasetMapper
 from .frames import LazyFrames, read_frame
 from .own_datasets import register_datasets_from_cfg, register_ytvis_instances
-from .ytvis import DatasetError, load_ytvis_json
+from .ytvis import load_ytvis_json
 
 __all__ = [
     "ClipDatasetMapper",

@@ -28,11 +28,10 @@ from rcf_vis.audio import (
     read_audio,
     split_by_frames,
 )
+from rcf_vis.audio.feature_cache import AudioFeatureCache
 from rcf_vis.audio.log_mel import NUM_MELS
 from rcf_vis.audio.patches import samples_before
-
-from .audio_cache import AudioFeatureCache
-from .json_rules import DatasetError
+from rcf_vis.errors import DatasetError
 
 __all__ = ["FrameSound", "LazySound", "LogMelSpectrogram", "patches_of_frames"]
 

@@ -11,9 +11,8 @@ from detectron2.utils.file_io import PathManager
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
+from rcf_vis.audio.feature_cache import AudioFeatureCache, audio_fingerprint
 from rcf_vis.modeling.audio import build_audio_net
-
-from .audio_cache import AudioFeatureCache, audio_fingerprint
 
 _PREFIX = "audio.net."
 """Of the weights of the audio net among those of a model."""

@@ -18,9 +18,10 @@ from detectron2.data.build import print_instances_class_histogram
 from detectron2.data.samplers import RepeatFactorTrainingSampler, TrainingSampler
 from torch.utils.data import DataLoader, Sampler
 
+from rcf_vis.errors import DatasetError
+
 from .dataset_mapper import ClipDatasetMapper
 from .mixing import RatioSampler, dataset_shares
-from .ytvis import DatasetError
 
 logger = logging.getLogger(__name__)
 

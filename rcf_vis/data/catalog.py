@@ -27,6 +27,8 @@ from typing import Any
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
+from rcf_vis.synthvis import SynthVISSoundSpec, SynthVISSpec
+
 from .categories import (
     OVIS_CATEGORIES,
     YTVIS_2019_CATEGORIES,
@@ -46,7 +48,6 @@ from .layouts import (
     synthvis_layout,
     ytvis_layout,
 )
-from .synthvis import SynthVISSoundSpec, SynthVISSpec
 from .ytvis import load_ytvis_json
 
 logger = logging.getLogger(__name__)
@@ -124,7 +125,7 @@ class _SynthVISLoader(_PublicLoader):
     spec_class: type[SynthVISSpec]
 
     def paths(self) -> DatasetPaths:
-        from .synthvis import ensure_synthvis
+        from rcf_vis.synthvis import ensure_synthvis
 
         ensure_synthvis(datasets_root(), splits=(self.split,), spec_class=self.spec_class)
         return super().paths()

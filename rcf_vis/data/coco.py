@@ -17,8 +17,10 @@ from typing import Any
 
 from detectron2.structures import BoxMode
 
+from rcf_vis.errors import DatasetError
+
 from .categories import COCO_NAMES
-from .json_rules import DatasetError, check_keys, read_json
+from .json_rules import check_keys, read_json
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,8 @@ import numpy as np
 from detectron2.config import CfgNode, configurable
 from detectron2.data import transforms as T
 
+from rcf_vis.errors import DatasetError
+
 from .audio import FrameSound
 from .augmentation import (
     augment_clip,
@@ -21,7 +23,6 @@ from .augmentation import (
 from .frames import LazyFrames, read_frame
 from .ground_truth import decode_masks, objects_of, to_instances
 from .pseudo_clip import RandomAffine, make_pseudo_clip
-from .ytvis import DatasetError
 
 logger = logging.getLogger(__name__)
 

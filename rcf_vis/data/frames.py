@@ -10,8 +10,9 @@ import torch
 from detectron2.data import transforms as T
 from detectron2.data.detection_utils import read_image
 
+from rcf_vis.errors import DatasetError
+
 from .augmentation import frame_to_tensor
-from .ytvis import DatasetError
 
 
 def read_frame(

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from detectron2.structures import BitMasks, Instances
 
-from .json_rules import DatasetError
+from rcf_vis.errors import DatasetError
+
 from .masks import decode_rles
 
 

@@ -1,4 +1,4 @@
-"""What the readers of the data sets' jsons share: their error, and what follows from a fault."""
+"""What the readers of the data sets' jsons share: checks, and what follows from a fault."""
 
 from __future__ import annotations
 
@@ -9,19 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-
-class DatasetError(ValueError):
-    """Data that cannot be used. The message names the file, the video and what was expected.
-
-    Args:
-        message: for the user.
-        kind: the sort of fault, in a few words; faults are counted by it.
-    """
-
-    def __init__(self, message: str, kind: str = "data") -> None:
-        super().__init__(message)
-        self.kind = kind
-
+from rcf_vis.errors import DatasetError
 
 OnFault = Callable[[DatasetError], None]
 """Is called with each fault; what is at fault is left out where it returns."""

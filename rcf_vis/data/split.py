@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Mapping
 from typing import Any
 
-from .json_rules import DatasetError, read_json
+from rcf_vis.errors import DatasetError
+
+from .json_rules import read_json
 from .ytvis import YTVIS_JSON, read_categories, read_videos
 from .ytvis_tracks import read_annotations
 

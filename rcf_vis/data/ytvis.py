@@ -1,7 +1,7 @@
 """The YouTube-VIS json: one file → a list of records, one a video, checked as it is read.
 
 The rules are here alone. Training and testing stop at the first fault; the doctor
-(:mod:`rcf_vis.data.doctor`) collects them all: each reader takes what to do about one.
+(:mod:`rcf_vis.data.checks.datasets`) collects them all: each reader takes what to do about one.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from typing import Any
 
 from detectron2.data import MetadataCatalog
 
+from rcf_vis.errors import DatasetError
+
 from .categories import class_metadata
-from .json_rules import DatasetError, OnFault, check_keys, id_of, raise_fault, read_json
+from .json_rules import OnFault, check_keys, id_of, raise_fault, read_json
 from .sound_files import SoundFiles
 from .ytvis_tracks import read_annotations
 

@@ -8,7 +8,9 @@ from typing import Any
 import pycocotools.mask as mask_util
 from detectron2.structures import BoxMode
 
-from .json_rules import DatasetError, OnFault, check_keys, id_of, raise_fault
+from rcf_vis.errors import DatasetError
+
+from .json_rules import OnFault, check_keys, id_of, raise_fault
 from .masks import rle_areas_covered, to_compressed_rle
 
 _ANNOTATION_KEYS = {"id": int, "video_id": int, "category_id": int, "segmentations": list}

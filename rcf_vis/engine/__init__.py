@@ -2,8 +2,6 @@
 
 from .accumulation import AccumulatingAMPTrainer, AccumulatingTrainer, build_loop, check_batch_size
 from .activation_checkpointing import checkpoint_activations
-from .bare_weights import read_bare_weights
-from .checkpoint import RCFCheckpointer, known_class_names
 from .command_line import launch_from_command_line
 from .ema import ModelEMA
 from .lazy import WarmupPolyMultiplier, load_dataset
@@ -17,7 +15,6 @@ __all__ = [
     "AccumulatingTrainer",
     "FullModelClippingAdamW",
     "ModelEMA",
-    "RCFCheckpointer",
     "Trainer",
     "WarmupPolyMultiplier",
     "build_loop",
@@ -27,10 +24,8 @@ __all__ = [
     "checkpoint_activations",
     "create_ddp",
     "evaluate_weights",
-    "known_class_names",
     "launch_from_command_line",
     "load_dataset",
     "parameter_groups",
-    "read_bare_weights",
     "use_channels_last",
 ]

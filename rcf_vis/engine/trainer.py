@@ -24,12 +24,12 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
+from rcf_vis.checkpoint import RCFCheckpointer, known_class_names
 from rcf_vis.data import build_test_loader, build_train_loader
 from rcf_vis.evaluation import YTVISEvaluator
 
 from .accumulation import build_loop, check_batch_size
 from .activation_checkpointing import checkpoint_activations
-from .checkpoint import RCFCheckpointer, known_class_names
 from .ema import ModelEMA
 from .memory_format import use_channels_last
 from .optimizer import build_optimizer

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from detectron2.config import CfgNode
 
-from .checkpoint import RCFCheckpointer, known_class_names
+from rcf_vis.checkpoint import RCFCheckpointer, known_class_names
+
 from .trainer import Trainer
 
 __all__ = ["evaluate_weights"]

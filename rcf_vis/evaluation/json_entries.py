@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from rcf_vis.data.json_rules import DatasetError
+from rcf_vis.errors import DatasetError
 
 from .track_iou import TrackMasks
 

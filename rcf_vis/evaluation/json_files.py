@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from rcf_vis.data.json_rules import DatasetError
+from rcf_vis.errors import DatasetError
 
 __all__ = ["RESULTS_JSON", "no_garbage_collection", "read_items", "read_json"]
 

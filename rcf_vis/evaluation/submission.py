@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from rcf_vis.data.json_rules import DatasetError
+from rcf_vis.errors import DatasetError
 
 from .submission_check import write_submission
 

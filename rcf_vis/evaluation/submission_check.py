@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rcf_vis.data.json_rules import DatasetError
+from rcf_vis.errors import DatasetError
 from rcf_vis.files import whole_file
 
 from .json_entries import is_finite, is_key

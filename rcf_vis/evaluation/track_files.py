@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from rcf_vis.data.json_rules import DatasetError
+from rcf_vis.errors import DatasetError
 
 from .json_entries import (
     Video,

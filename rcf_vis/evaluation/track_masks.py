@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from rcf_vis.data.json_rules import DatasetError
+from rcf_vis.errors import DatasetError
 
 from .run_lengths import BrokenRunsError, decode_masks
 

@@ -19,7 +19,7 @@ from detectron2.utils import comm
 from detectron2.utils.logger import create_small_table
 from tabulate import tabulate
 
-from rcf_vis.data.json_rules import DatasetError
+from rcf_vis.errors import DatasetError
 
 from .average_precision import METRICS, evaluate_ytvis
 from .identity_metrics import IDENTITY_METRICS, evaluate_identity

@@ -11,8 +11,8 @@ from detectron2.structures import Instances
 from torch import Tensor
 
 from rcf_vis.audio import AudioStream
+from rcf_vis.checkpoint import RCFCheckpointer, known_class_names
 from rcf_vis.data.augmentation import build_test_augmentation, frame_to_tensor
-from rcf_vis.engine.checkpoint import RCFCheckpointer, known_class_names
 from rcf_vis.modeling import OnlineState
 
 __all__ = ["OnlinePredictor"]

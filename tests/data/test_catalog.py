@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
+from rcf_vis import synthvis
 from rcf_vis.data import (
     DatasetError,
     catalog,
@@ -14,7 +15,6 @@ from rcf_vis.data import (
     layouts,
     register_datasets_from_cfg,
     register_ytvis_instances,
-    synthvis,
     ytvis,
 )
 from rcf_vis.data.categories import YTVIS_2019_CATEGORIES

@@ -6,12 +6,8 @@ import logging
 import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from rcf_vis.data import (
-    dataset_paths,
-    register_datasets_from_cfg,
-    register_ytvis_instances,
-    synthvis,
-)
+from rcf_vis import synthvis
+from rcf_vis.data import dataset_paths, register_datasets_from_cfg, register_ytvis_instances
 
 from .clip_data import CATEGORIES, make_content
 from .sound_data import noise, write_sound_dataset

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from rcf_vis.audio.feature_cache import AudioFeatureCache
 from rcf_vis.data import (
     ClipDatasetMapper,
     DatasetError,
@@ -13,7 +14,6 @@ from rcf_vis.data import (
     register_ytvis_instances,
 )
 from rcf_vis.data.audio import FrameSound
-from rcf_vis.data.audio_cache import AudioFeatureCache
 
 from .mappers import indices, plain_mapper
 from .sound_data import SILENCE, heard, noise, write_sound_dataset

@@ -6,7 +6,8 @@ from detectron2.engine import default_argument_parser
 from detectron2.modeling import build_model
 from torch import nn
 
-from rcf_vis.engine import ModelEMA, RCFCheckpointer
+from rcf_vis.checkpoint import RCFCheckpointer
+from rcf_vis.engine import ModelEMA
 from tests.engine.training import FixedClipsTrainer
 from tests.scripts import load_script
 

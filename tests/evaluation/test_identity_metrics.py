@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from rcf_vis.data.ytvis import DatasetError
+from rcf_vis.errors import DatasetError
 from rcf_vis.evaluation import evaluate_identity
 from rcf_vis.evaluation.identity_metrics import IDENTITY_METRICS
 

@@ -9,8 +9,8 @@ from detectron2.config import CfgNode, configurable
 from torch import Tensor, nn
 
 from rcf_vis.audio.log_mel import NUM_MELS, SILENCE
+from rcf_vis.modeling.tokens import TokenGroup
 
-from ..tokens import TokenGroup
 from .audio_tokens import AudioTokenizer
 from .nets import build_audio_net
 

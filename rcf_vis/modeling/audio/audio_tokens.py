@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..position_encoding import sine_position_encoding
-from ..tokens import TokenGroup
+from rcf_vis.modeling.position_encoding import sine_position_encoding
+from rcf_vis.modeling.tokens import TokenGroup
 
 __all__ = ["AudioTokenizer"]
 

@@ -1,0 +1,1 @@
+"""A page on how good results are, and comparisons (``tools/report.py``, ``tools/compare.py``)."""

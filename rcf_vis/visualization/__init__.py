@@ -1,0 +1,1 @@
+"""Drawing: tracks on frames, contact sheets, strips and plots."""

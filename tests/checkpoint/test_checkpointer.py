@@ -1,0 +1,147 @@
+import logging
+
+import pytest
+import torch
+from detectron2.modeling import build_model
+
+from rcf_vis.checkpoint import RCFCheckpointer, known_class_names
+
+
+@pytest.fixture
+def weights(patch_cfg, tmp_path):
+    """Weights of a model of three classes."""
+    model = build_model(patch_cfg)
+    RCFCheckpointer(model, str(tmp_path)).save("three")
+    return str(tmp_path / "three.pth"), model.state_dict()
+
+
+def test_round_trip(patch_cfg, weights):
+    path, expected = weights
+    torch.manual_seed(1)
+    model = build_model(patch_cfg)
+    RCFCheckpointer(model).load(path)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, expected[name]), name
+
+
+def test_weights_of_another_number_of_classes(patch_cfg, weights):
+    path, _ = weights
+    patch_cfg.MODEL.RCF.NUM_CLASSES = 7
+    with pytest.raises(ValueError) as error:
+        RCFCheckpointer(build_model(patch_cfg)).load(path)
+    for part in (path, "weights of 3 classes", "NUM_CLASSES is 7", "LOAD_CLASS_HEAD False"):
+        assert part in str(error.value)
+
+
+def test_fine_tuning_on_other_categories(patch_cfg, weights):
+    path, saved = weights
+    patch_cfg.MODEL.RCF.NUM_CLASSES = 7
+    torch.manual_seed(1)
+    model = build_model(patch_cfg)
+    before = model.heads.class_embed.weight.clone()
+    RCFCheckpointer(model, load_class_head=False).load(path)
+    assert torch.equal(model.heads.class_embed.weight, before)
+    name = "heads.filters.0.weight"
+    assert torch.equal(model.state_dict()[name], saved[name])
+
+
+def test_missing_file(patch_cfg, tmp_path):
+    with pytest.raises((AssertionError, FileNotFoundError), match="nowhere.pth"):
+        RCFCheckpointer(build_model(patch_cfg)).load(str(tmp_path / "nowhere.pth"))
+
+
+def test_class_names_go_with_the_weights(patch_cfg, tmp_path):
+    """As many classes, but others: YouTube-VIS 2019 and 2021 have 40 each."""
+    model = build_model(patch_cfg)
+    names = ["person", "sedan", "ape"]
+    RCFCheckpointer(model, str(tmp_path), class_names=names).save("named")
+    path = str(tmp_path / "named.pth")
+    assert torch.load(path)["class_names"] == names
+
+    RCFCheckpointer(build_model(patch_cfg), class_names=names).load(path)
+    RCFCheckpointer(build_model(patch_cfg)).load(path)  # a data set that has no names yet
+    others = ["person", "car", "ape"]
+    with pytest.raises(ValueError) as error:
+        RCFCheckpointer(build_model(patch_cfg), class_names=others).load(path)
+    for part in (path, "number 1 is 'sedan' there and 'car' here", "LOAD_CLASS_HEAD False"):
+        assert part in str(error.value)
+    with pytest.raises(ValueError, match="number 3 is 'None' there and 'dog' here"):
+        RCFCheckpointer(build_model(patch_cfg), class_names=[*names, "dog"]).load(path)
+    fresh = RCFCheckpointer(build_model(patch_cfg), class_names=others, load_class_head=False)
+    fresh.load(path)
+
+
+def test_weights_without_class_names(patch_cfg, weights):
+    """Those of older checkpoints and of other projects."""
+    path, saved = weights
+    assert "class_names" not in torch.load(path)
+    model = build_model(patch_cfg)
+    RCFCheckpointer(model, class_names=["a", "b", "c"]).load(path)
+    assert torch.equal(model.heads.class_embed.weight, saved["heads.class_embed.weight"])
+
+
+def test_a_fine_tuning_that_is_resumed_keeps_its_class_layer(patch_cfg, weights, tmp_path):
+    path, saved = weights
+    folder = tmp_path / "run"
+    folder.mkdir()
+    tuned = build_model(patch_cfg)
+    RCFCheckpointer(tuned, str(folder)).save("model_0000009")
+    resumed = build_model(patch_cfg)
+    checkpointer = RCFCheckpointer(resumed, str(folder), load_class_head=False)
+    checkpointer.resume_or_load(path, resume=True)
+    expected = tuned.heads.class_embed.weight
+    assert torch.equal(resumed.heads.class_embed.weight, expected)
+    assert not torch.equal(expected, saved["heads.class_embed.weight"])
+    assert known_class_names(()) is None
+    assert known_class_names(("ytvis_2021_val", "ovis_val"))[0] == "airplane"
+    assert known_class_names(("a set without names",)) is None
+
+
+@pytest.fixture
+def audio_cfg(patch_cfg):
+    """The same model with ears."""
+    cfg = patch_cfg.clone()
+    audio = cfg.MODEL.RCF.AUDIO
+    audio.ENABLED, audio.NET, audio.FEATURE_DIM, audio.LSTM_HIDDEN = True, "small", 12, 8
+    return cfg
+
+
+@pytest.fixture
+def log():
+    """What a checkpointer says, which logs to fvcore's logger."""
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    logger = logging.getLogger("fvcore.common.checkpoint")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield lines
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+def test_a_model_with_sound_begins_with_weights_without(audio_cfg, weights, log):
+    path, saved = weights
+    model = build_model(audio_cfg)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    RCFCheckpointer(model).load(path)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, (before if name.startswith("audio.") else saved)[name]), name
+    assert sum(f"{path} is of a model without sound" in line for line in log) == 1
+
+
+def test_weights_of_a_model_with_sound(audio_cfg, patch_cfg, tmp_path, log):
+    saved = build_model(audio_cfg)
+    RCFCheckpointer(saved, str(tmp_path)).save("heard")
+    path = str(tmp_path / "heard.pth")
+    torch.manual_seed(1)
+    model = build_model(audio_cfg)
+    RCFCheckpointer(model).load(path)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, saved.state_dict()[name]), name
+    RCFCheckpointer(build_model(patch_cfg)).load(path)
+    assert sum("of a model with sound, which is left out" in line for line in log) == 1
+    audio_cfg.MODEL.RCF.AUDIO.FEATURE_DIM = 13
+    with pytest.raises(ValueError, match=r"audio\.\S+ has the shape .* as MODEL.RCF.AUDIO says"):
+        RCFCheckpointer(build_model(audio_cfg)).load(path)
