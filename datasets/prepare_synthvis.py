@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Makes SynthVIS, the procedural data set, in the YouTube-VIS layout.
 
-    python datasets/prepare_synthvis.py                         # the default: 2000 + 60 videos
+    python datasets/prepare_synthvis.py                         # the default: 2000 + 60 + 60 videos
     python datasets/prepare_synthvis.py --root /data --size 640x360 --length 36 --difficulty 0.6
     python datasets/prepare_synthvis.py --sound                 # with sound, in another folder
 

@@ -9,8 +9,8 @@
 ``coco2ytvis20xx_strict_train``            the same without bicycle → motorbike, skis → snowboard
 ``avis_train``, ``_val``, ``_test``        AVIS, with sound; the classes of its json
 ``aviseg_train``, ``_val``, ``_test``      AVISeg, with sound; the classes of its json
-``synthvis_train``, ``_val``               SynthVIS, which is made when it is loaded and not there
-``synthvis_av_train``, ``_val``            SynthVIS with sound, the same
+``synthvis_train``, ``_val``, ``_test``    SynthVIS, which is made when it is loaded and not there
+``synthvis_av_train``, ``_val``, …         SynthVIS with sound, the same
 =========================================  =======================================================
 
 A set of one's own: :mod:`rcf_vis.data.own_datasets`.
@@ -27,7 +27,7 @@ from typing import Any
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from rcf_vis.synthvis import SynthVISSoundSpec, SynthVISSpec
+from rcf_vis.synthvis import SPLITS, SynthVISSoundSpec, SynthVISSpec
 
 from .categories import (
     OVIS_CATEGORIES,
@@ -194,7 +194,7 @@ def _register_all_public() -> None:
             name = f"coco2ytvis{year}{variant}_train"
             _register_public(_CocoLoader(name, coco_layout(), year, loose), categories)
     for spec_class in (SynthVISSpec, SynthVISSoundSpec):
-        for split in ("train", "val"):
+        for split in SPLITS:
             layout = synthvis_layout(split, with_sound=spec_class is SynthVISSoundSpec)
             name = f"{spec_class.folder}_{split}"
             _register_public(

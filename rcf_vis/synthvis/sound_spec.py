@@ -57,6 +57,7 @@ class SynthVISSoundSpec(SynthVISSpec):
 
     #: More than plain SynthVIS has: AP is that of ten categories with fewer objects a video.
     val_videos: int = 100
+    test_videos: int = 100
     objects_per_video: tuple[int, int] = (1, 3)
     crossing_share: float = 0.2
     return_share: float = 0.2

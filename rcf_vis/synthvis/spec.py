@@ -13,7 +13,7 @@ from .shapes import CATEGORIES
 GENERATOR_VERSION = 2
 
 #: The splits and the number by which each enters the seed.
-SPLITS = {"train": 0, "val": 1}
+SPLITS = {"train": 0, "val": 1, "test": 2}
 
 #: What `SynthVISSpec.difficulty` stands for; each is a field of its own as well.
 KNOBS = ("noise", "blur", "occlusion", "flicker", "contrast")
@@ -57,6 +57,8 @@ class SynthVISSpec:
     train_videos: int = 2000
     #: Number of videos in the split "val".
     val_videos: int = 60
+    #: Number of videos in the split "test", on which nothing was tuned.
+    test_videos: int = 60
     #: Fewest and most objects in a video, both ends included, between 1 and 10.
     objects_per_video: tuple[int, int] = (2, 4)
     #: Smallest and largest extent of an object as a share of the frame's short side, in [0.05, 1],
@@ -94,6 +96,7 @@ class SynthVISSpec:
             ("length", 1, 100_000),
             ("train_videos", 0, 1_000_000),
             ("val_videos", 0, 1_000_000),
+            ("test_videos", 0, 1_000_000),
             ("min_pixels", 1, 1_000_000),
             ("seed", 0, 2**63 - 1),
             ("jpeg_quality", 1, 100),
@@ -129,7 +132,7 @@ class SynthVISSpec:
         """How many videos `split` has. Raises ValueError for an unknown split."""
         if split not in SPLITS:
             raise ValueError(f"unknown SynthVIS split {split!r}, expected one of {list(SPLITS)}")
-        return self.train_videos if split == "train" else self.val_videos
+        return getattr(self, f"{split}_videos")
 
     def video_fields(self) -> dict[str, Any]:
         """What the json says of each video beyond its size and its frames."""
@@ -142,7 +145,8 @@ class SynthVISSpec:
         describe a split alike exactly if they make it alike.
         """
         described = dataclasses.asdict(self)
-        del described["train_videos"], described["val_videos"]
+        for name in SPLITS:
+            del described[f"{name}_videos"]
         described.update({name: self.knob(name) for name in KNOBS})
         described.update(
             objects_per_video=list(self.objects_per_video),
@@ -155,7 +159,7 @@ class SynthVISSpec:
 
     @classmethod
     def from_description(cls, described: Mapping[str, Any]) -> SynthVISSpec:
-        """The inverse of `describe_split`; the other split gets its default size."""
+        """The inverse of `describe_split`; other splits get their default sizes."""
         names = {field.name for field in dataclasses.fields(cls)}
         values = {key: value for key, value in described.items() if key in names}
         if described.get("split") in SPLITS:

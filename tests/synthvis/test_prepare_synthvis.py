@@ -12,7 +12,8 @@ def prepare():
 
 
 def _args(root, *more):
-    small = "--train-videos 2 --val-videos 1 --size 48x32 --length 2 --workers 1".split()
+    videos = "--train-videos 2 --val-videos 1 --test-videos 1".split()
+    small = [*videos, *"--size 48x32 --length 2 --workers 1".split()]
     return ["--root", str(root), *small, *more]
 
 
@@ -22,10 +23,10 @@ def test_makes_keeps_refuses_and_forces(prepare, tmp_path, capsys):
     assert (made["noise"], made["blur"], made["seed"], made["width"]) == (0.5, 0.2, 3, 48)
     assert (made["objects_per_video"], made["object_size"]) == ([2, 4], [0.34, 0.6])
     times = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.jp*g")}
-    assert len(times) == 6
+    assert len(times) == 8
     capsys.readouterr()
     assert prepare.main(_args(tmp_path, "--noise", "0.5", "--seed", "3")) == 0
-    assert capsys.readouterr().out.count("is already what was asked for") == 2
+    assert capsys.readouterr().out.count("is already what was asked for") == 3
     assert prepare.main(_args(tmp_path, "--noise", "0.6", "--seed", "3")) == 1
     error = capsys.readouterr().err
     assert "noise: there 0.5, asked for 0.6" in error and "--force" in error

@@ -1,6 +1,7 @@
 """Frames and masks of a rendered video."""
 
 import colorsys
+import itertools
 
 import cv2
 import numpy as np
@@ -146,15 +147,16 @@ def test_splits_seeds_and_videos_differ_and_repeat():
     other = SynthVISSpec(width=96, height=64, length=10, seed=1)
     base = first(SMALL, "train", 0)
     assert (base == first(SMALL, "train", 0)).all()
-    for frames in (first(SMALL, "val", 0), first(SMALL, "train", 1), first(other, "train", 0)):
+    others = [(SMALL, "val", 0), (SMALL, "test", 0), (SMALL, "train", 1), (other, "train", 0)]
+    for frames in itertools.starmap(first, others):
         assert (base != frames).mean() > 0.5
 
 
 def test_bad_index_and_split():
     with pytest.raises(ValueError, match="train has videos 0 to 29, got 30"):
         render_video(SMALL, "train", 30)
-    with pytest.raises(ValueError, match="unknown SynthVIS split 'test'"):
-        render_video(SMALL, "test", 0)
+    with pytest.raises(ValueError, match="unknown SynthVIS split 'dev'"):
+        render_video(SMALL, "dev", 0)
 
 
 def test_motion_blur_keeps_the_sum_and_spreads_along_the_velocity():

@@ -193,10 +193,10 @@ def _ensure(root):
 
 
 def test_bad_arguments(tmp_path):
-    with pytest.raises(ValueError, match="unknown SynthVIS split 'test'"):
-        generate_split(TINY, tmp_path, "test")
-    with pytest.raises(ValueError, match="unknown SynthVIS split 'test'"):
-        ensure_synthvis(tmp_path, ("test",))
+    with pytest.raises(ValueError, match="unknown SynthVIS split 'dev'"):
+        generate_split(TINY, tmp_path, "dev")
+    with pytest.raises(ValueError, match="unknown SynthVIS split 'dev'"):
+        ensure_synthvis(tmp_path, ("dev",))
     with pytest.raises(ValueError, match="workers must be at least 1"):
         generate_split(TINY, tmp_path, "train", workers=0)
     assert not any(tmp_path.iterdir())
