@@ -9,7 +9,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=["rcf_vis", "rcf_vis.*"]),
-    package_data={"rcf_vis": ["py.typed", "weights/*.pth", "analysis/report/*.html"]},
+    package_data={"rcf_vis": ["py.typed", "weights/*.safetensors", "analysis/report/*.html"]},
     install_requires=[
         "av>=14",
         "fvcore>=0.1.5.post20221221",

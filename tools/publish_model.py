@@ -1,23 +1,21 @@
 #!/usr/bin/env python
 """Take the weights out of a training checkpoint, without optimizer, schedule and iteration.
 
-python tools/publish_model.py output/rcf_tiny/model_final.pth rcf_vis/weights/rcf_tiny.pth
-python tools/publish_model.py --ema output/rcf_r50/model_final.pth rcf_r50.pth
+python tools/publish_model.py --ema output/rcf_tiny/model_final.pth rcf_tiny.safetensors
+python tools/publish_model.py output/rcf_r50/model_final.pth rcf_r50.pth
 """
 
 import argparse
 from pathlib import Path
 
-import torch
-
-from rcf_vis.checkpoint import read_bare_weights
-from rcf_vis.files import whole_file
+from rcf_vis.checkpoint import read_bare_weights, save_bare_weights
 
 
 def publish(checkpoint: Path, output: Path, *, ema: bool = False) -> int:
-    """Write ``{"model": weights}``, and the class names where the checkpoint has them.
+    """Write the weights, and the class names where the checkpoint has them.
 
     Args:
+        output: ``.safetensors`` or ``.pth``.
         ema: take the averaged weights (``SOLVER.EMA``) instead of the last ones.
 
     Returns:
@@ -25,10 +23,9 @@ def publish(checkpoint: Path, output: Path, *, ema: bool = False) -> int:
 
     Raises:
         KeyError: the file is no checkpoint of Detectron2's trainer, or has no averaged weights.
+        ValueError: the output has another suffix.
     """
-    kept = read_bare_weights(checkpoint, ema=ema)
-    with whole_file(output) as temporary:
-        torch.save(kept, temporary)
+    save_bare_weights(read_bare_weights(checkpoint, ema=ema), output)
     return output.stat().st_size
 
 
@@ -37,7 +34,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("output", type=Path)
+    parser.add_argument("output", type=Path, help=".safetensors, or .pth for torch.load")
     parser.add_argument("--ema", action="store_true", help="the averaged weights (SOLVER.EMA)")
     args = parser.parse_args()
     size = publish(args.checkpoint, args.output, ema=args.ema)

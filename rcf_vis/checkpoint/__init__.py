@@ -1,7 +1,7 @@
 """Weights: loading and saving them, and those that come with the package (``rcf_vis://``)."""
 
 from . import model_zoo  # noqa: F401  (registers the prefix)
-from .bare_weights import read_bare_weights
+from .bare_weights import read_bare_weights, save_bare_weights
 from .checkpointer import RCFCheckpointer, known_class_names
 
-__all__ = ["RCFCheckpointer", "known_class_names", "read_bare_weights"]
+__all__ = ["RCFCheckpointer", "known_class_names", "read_bare_weights", "save_bare_weights"]

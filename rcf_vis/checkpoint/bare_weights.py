@@ -1,30 +1,101 @@
-"""The weights of a training checkpoint, without what only the training needs."""
+"""Files of bare weights: a model as it is published, without what only its training needs."""
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 
-__all__ = ["read_bare_weights"]
+from rcf_vis.files import whole_file
+
+__all__ = ["read_bare_weights", "read_safetensors", "save_bare_weights"]
+
+_CLASS_NAMES = "class_names"
 
 
-def read_bare_weights(checkpoint: Path, *, ema: bool = False) -> dict[str, Any]:
-    """Read ``{"model": weights}``, and ``class_names`` where the checkpoint has them.
+def read_bare_weights(path: str | os.PathLike, *, ema: bool = False) -> dict[str, Any]:
+    """Read ``{"model": weights}``, and ``class_names`` where the file has them.
 
     Args:
-        checkpoint: of Detectron2's trainer.
-        ema: take the averaged weights (``SOLVER.EMA``) instead of the last ones.
+        path: a checkpoint of Detectron2's trainer, or a file of :func:`save_bare_weights`.
+        ema: take the averaged weights (``SOLVER.EMA``) instead of the last ones. A published file
+            has one set of weights and no average.
 
     Raises:
         KeyError: the file is no checkpoint of Detectron2's trainer, or has no averaged weights.
+        ValueError: it is a broken ``.safetensors`` file.
     """
-    content = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    if Path(path).suffix == ".safetensors":
+        content = read_safetensors(path)
+    else:
+        content = torch.load(path, map_location="cpu", weights_only=False)
     key = "ema" if ema else "model"
     if key not in content:
-        raise KeyError(f"{checkpoint}: expected the key {key!r}, it has {sorted(content)}")
+        raise KeyError(f"{path}: expected the key {key!r}, it has {sorted(content)}")
     kept = {"model": content[key]}
-    if "class_names" in content:
-        kept["class_names"] = content["class_names"]
+    if _CLASS_NAMES in content:
+        kept[_CLASS_NAMES] = content[_CLASS_NAMES]
     return kept
+
+
+def read_safetensors(path: str | os.PathLike) -> dict[str, Any]:
+    """Read ``{"model": weights}``, and ``class_names`` where the file's metadata has them.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no safetensors file or was cut off, or its class names are not a list.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            content = {"model": {name: file.get_tensor(name) for name in file.keys()}}  # noqa: SIM118
+            metadata = file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a complete safetensors file ({error})") from error
+    if _CLASS_NAMES in metadata:
+        content[_CLASS_NAMES] = _parse_names(metadata[_CLASS_NAMES], path)
+    return content
+
+
+def save_bare_weights(content: dict[str, Any], path: str | os.PathLike) -> None:
+    """Write what :func:`read_bare_weights` gives; the write is atomic.
+
+    Args:
+        content: ``model``, the weights by name, and optionally ``class_names``, a list of str.
+        path: ``.safetensors``, with the class names as a JSON list in the metadata; or ``.pth``,
+            of ``torch.save``.
+
+    Raises:
+        ValueError: another suffix.
+    """
+    suffix = Path(path).suffix
+    if suffix not in (".safetensors", ".pth"):
+        raise ValueError(f"{path}: weights are written as .safetensors or .pth, not {suffix!r}")
+    with whole_file(path) as temporary:
+        if suffix == ".pth":
+            torch.save(content, temporary)
+            return
+        names = content.get(_CLASS_NAMES)
+        text = json.dumps(list(names), ensure_ascii=False) if names is not None else ""
+        # One entry alone: of several the order, and so the file's hash, would change.
+        metadata = {_CLASS_NAMES: text} if text else None
+        # The format knows neither strides (channels-last) nor tensors that share their memory.
+        weights = {
+            name: tensor.clone(memory_format=torch.contiguous_format)
+            for name, tensor in content["model"].items()
+        }
+        temporary.write_bytes(save(weights, metadata))  # save_file makes the file private
+
+
+def _parse_names(text: str, path: str | os.PathLike) -> list[str]:
+    try:
+        names = json.loads(text)
+    except json.JSONDecodeError:
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{path}: expected a JSON list of class_names, its metadata has {text!r}")
+    return names

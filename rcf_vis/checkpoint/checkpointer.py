@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.data import MetadataCatalog
 from torch import nn
+
+from .bare_weights import read_safetensors
 
 __all__ = ["RCFCheckpointer", "known_class_names"]
 
@@ -67,6 +70,19 @@ class RCFCheckpointer(DetectionCheckpointer):
         if resume and self.has_checkpoint():
             self.load_class_head = True
         return super().resume_or_load(path, resume=resume)
+
+    def _load_file(self, filename: str) -> dict[str, Any]:
+        """As Detectron2's, and ``.safetensors``; ValueError where the file is broken.
+
+        A ``.safetensors`` file has one set of weights: where those are an average (``SOLVER.EMA``),
+        they were chosen when the file was published.
+        """
+        if filename.endswith(".safetensors"):
+            return read_safetensors(filename)
+        try:
+            return super()._load_file(filename)
+        except (EOFError, RuntimeError, pickle.UnpicklingError) as error:
+            raise ValueError(f"{filename}: could not be read as weights ({error})") from error
 
     def _load_model(self, checkpoint: dict[str, Any]) -> Any:
         if self.load_ema and "ema" in checkpoint:

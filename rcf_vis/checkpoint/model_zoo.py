@@ -17,7 +17,7 @@ WEIGHTS_FOLDER = Path(__file__).resolve().parents[1] / "weights"
 
 
 class WeightsHandler(PathHandler):
-    """Resolves ``rcf_vis://rcf_tiny.pth`` to the file in :data:`WEIGHTS_FOLDER`."""
+    """Resolves ``rcf_vis://rcf_tiny.safetensors`` to the file in :data:`WEIGHTS_FOLDER`."""
 
     PREFIX = "rcf_vis://"
 
@@ -27,7 +27,10 @@ class WeightsHandler(PathHandler):
     def _get_local_path(self, path: str, **kwargs: Any) -> str:
         local = WEIGHTS_FOLDER / path[len(self.PREFIX) :]
         if not local.is_file():
-            there = sorted(p.name for p in WEIGHTS_FOLDER.glob("*.pth"))
+            renamed = local.with_suffix(".safetensors")
+            if renamed.is_file():
+                raise FileNotFoundError(f"{path}: its weights are now {self.PREFIX}{renamed.name}")
+            there = sorted(p.name for p in WEIGHTS_FOLDER.glob("*.safetensors"))
             raise FileNotFoundError(f"{path}: no such weights; the package has {there}")
         return str(local)
 
