@@ -107,8 +107,6 @@ def _add_audio(cfg: CN) -> None:
     # Bi-LSTM over a_{t-δ} … a_t: width of each direction, and of the layer after it; layers
     cfg.MODEL.RCF.AUDIO.LSTM_HIDDEN = 512
     cfg.MODEL.RCF.AUDIO.LSTM_LAYERS = 2
-    # Share of the clips of a training of which the model sees no picture: it has to listen [ours]
-    cfg.MODEL.RCF.AUDIO.PICTURE_DROPOUT = 0.0
 
 
 def _add_timm(cfg: CN) -> None:

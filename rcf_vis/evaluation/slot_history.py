@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from rcf_vis.tracking import IdentityRules, IdentityState, identities_by_slot
+
 __all__ = ["SlotCounts", "SlotHistory", "slot_shares"]
 
 
@@ -14,7 +16,8 @@ class SlotCounts(NamedTuple):
     Attributes:
         continued: all of them.
         kept: the track is in the slot in which it fired last.
-        rescued: the slot rule alone would have given another identity or none.
+        rescued: the slot rule alone, from the same past, would have given another identity or
+            none; without ``MODEL.RCF.TEST.MAX_AGE``.
     """
 
     continued: int = 0
@@ -32,19 +35,22 @@ class SlotHistory:
     def __init__(self) -> None:
         self.counts = SlotCounts()
         self._slots: dict[int, int] = {}  # track → the slot in which it fired last
+        self._past = IdentityState()
 
-    def add(
-        self, track_ids: Sequence[int], slots: Sequence[int], slot_identities: Sequence[int]
-    ) -> None:
-        """Take the next frame: the identity of each fired slot, and that by the slot rule alone."""
+    def add(self, track_ids: Sequence[int], slots: Sequence[int]) -> None:
+        """Take the next frame: the identities and the slots, ascending, that fired in it."""
         continued, kept, rescued = self.counts
-        for track_id, slot, by_slot in zip(track_ids, slots, slot_identities, strict=True):
+        by_slot = identities_by_slot(list(slots), self._past, IdentityRules())
+        for track_id, slot, alone in zip(track_ids, slots, by_slot, strict=True):
             if track_id in self._slots:
                 continued += 1
                 kept += slot == self._slots[track_id]
-                rescued += by_slot != track_id
+                rescued += alone != track_id
             self._slots[track_id] = slot
         self.counts = SlotCounts(continued, kept, rescued)
+        frame = self._past.frame
+        now = {slot: (track_id, frame) for track_id, slot in zip(track_ids, slots, strict=True)}
+        self._past = IdentityState(frame=frame + 1, table={**self._past.table, **now})
 
 
 def slot_shares(counts: Iterable[Sequence[int]]) -> dict[str, float]:

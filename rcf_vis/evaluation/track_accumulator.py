@@ -60,8 +60,7 @@ class TrackAccumulator:
             instances: F of them, with ``pred_masks`` (bool, F × H × W), ``class_probs``
                 (F × num_classes, without the empty class) and ``track_ids`` (F, unique in the
                 frame). A mask without a pixel counts as absent, but its probabilities do count.
-                ``slots`` and ``slot_identities`` (see :meth:`rcf_vis.modeling.RCF.track`) may be
-                missing.
+                ``slots`` (ascending, see :meth:`rcf_vis.modeling.RCF.track`) may be missing.
 
         Raises:
             ValueError: a frame too many, of another size than the first, or an identity twice.
@@ -88,7 +87,7 @@ class TrackAccumulator:
             if mask is not None:
                 track.masks[self._frames] = mask
         if instances.has("slots"):
-            self._slots.add(track_ids, instances.slots.tolist(), instances.slot_identities.tolist())
+            self._slots.add(track_ids, instances.slots.tolist())
         self._frames += 1
 
     def results(

@@ -66,7 +66,7 @@ class OnlinePredictor:
         self._frame_shape: tuple[int, ...] | None = None
         self._sound: AudioStream | None = None
 
-    @torch.inference_mode()
+    @torch.no_grad()  # not inference mode, in whose tensors a user could not write
     def __call__(
         self,
         frame: np.ndarray,
@@ -83,9 +83,9 @@ class OnlinePredictor:
             sample_rate: samples a second, the same in all of a video.
 
         Returns:
-            ``Instances`` on the CPU at the frame's size: ``pred_masks`` (bool), ``pred_classes``,
-            ``scores``, ``class_probs``, ``track_ids``. The same object has the same track id in
-            all frames of a video; classes and scores are those of this frame.
+            ``Instances`` on the CPU at the frame's size: ``pred_masks`` (bool), ``pred_boxes``,
+            ``pred_classes``, ``scores``, ``class_probs``, ``track_ids``. The same object has the
+            same track id in all frames of a video; classes and scores are those of this frame.
 
         Raises:
             ValueError: the array is not such a frame, or not of the size of the frames before; or

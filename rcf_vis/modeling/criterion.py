@@ -108,12 +108,11 @@ class SetCriterion(nn.Module):
         clips = target.clips[objects]
         logits = prediction.masks[clips, slots].float().flatten(1)
         masks, valid = target.masks[objects].flatten(1), target.valid[clips].flatten(1)
-        seen = target.seen[clips]
         probabilities = logits.sigmoid() * valid
         overlap = (probabilities * masks).sum(-1)
         sizes = probabilities.square().sum(-1) + masks.square().sum(-1)
-        dice_loss = ((1 - dice_coefficient(overlap, sizes)) * seen).sum()
+        dice_loss = (1 - dice_coefficient(overlap, sizes)).sum()
         if not self.mask_weight:
             return dice_loss, dice_loss.new_zeros(())
         cross_entropy = F.binary_cross_entropy_with_logits(logits, masks, reduction="none")
-        return dice_loss, ((cross_entropy * valid).sum(-1) / valid.sum(-1) * seen).sum()
+        return dice_loss, ((cross_entropy * valid).sum(-1) / valid.sum(-1)).sum()

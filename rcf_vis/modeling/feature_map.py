@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from detectron2.layers import ShapeSpec
@@ -80,14 +80,6 @@ class FrameFeatures:
         part = slice(index * batch_size, (index + 1) * batch_size)
         maps = {
             name: FeatureMap(m.data[part], m.stride, m.image_sizes[part])
-            for name, m in self.maps.items()
-        }
-        return FrameFeatures(maps, self.context_feature)
-
-    def where(self, seen: Tensor) -> FrameFeatures:
-        """Zero, whatever stood there, for the images that are not ``seen``, ``(B,)`` bool."""
-        maps = {
-            name: replace(m, data=m.data.where(seen[:, None, None, None], 0))
             for name, m in self.maps.items()
         }
         return FrameFeatures(maps, self.context_feature)

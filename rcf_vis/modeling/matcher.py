@@ -45,8 +45,7 @@ class HungarianMatcher:
     ) -> list[tuple[Tensor, Tensor]]:
         """Match a batch of clips, one assignment a clip for all its supervised frames.
 
-        With one supervised frame this is equation 3; where the picture was not seen, of the class
-        alone. With several (``ORDER_SUPERVISION``) an
+        With one supervised frame this is equation 3. With several (``ORDER_SUPERVISION``) an
         object's similarity to a slot is the mean over the frames in which it is visible.
 
         Args:
@@ -85,7 +84,6 @@ class HungarianMatcher:
         if self.mask_weight:
             cross_entropy = _cross_entropy(logits[clips], objects, valid[clips])
             similarity = similarity - self.mask_weight * cross_entropy
-        similarity = similarity.where(target.seen[clips, None], 0)
         probabilities = prediction.logits.float().softmax(-1)
         return similarity + self.class_weight * probabilities[clips, :, target.classes]
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
-from detectron2.structures import ImageList, Instances
+from detectron2.structures import BitMasks, ImageList, Instances
 from torch import Tensor, nn
 
-from rcf_vis.tracking import IdentityRules, assign_identities, identities_by_slot
+from rcf_vis.tracking import IdentityRules, assign_identities
 
 from .audio import AudioContext
 from .context_fusion import RobustContextFusion
@@ -46,10 +46,10 @@ class RCF(nn.Module):
         identity_rules: how slots get identities (section III-B4).
         score_thresh: a slot fires when its best class probability reaches it.
         mask_thresh: a pixel belongs to a mask when its probability exceeds it.
-        audio: the part that hears (section III-C); None: the model has no sound.
-        picture_dropout: share of the clips of a training whose pictures a model with sound does not
-            see: their features are zero, and only classes are learned from them. The picture tells
-            so much that the sound is hardly listened to otherwise.
+        audio: the audio branch (section III-C); None: a model without audio.
+
+    Raises:
+        ValueError: a threshold is out of its range.
     """
 
     @configurable
@@ -72,16 +72,16 @@ class RCF(nn.Module):
         score_thresh: float = 0.4,
         mask_thresh: float = 0.5,
         audio: AudioContext | None = None,
-        picture_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if not 0 <= picture_dropout < 1:
+        if not 0 <= score_thresh <= 1:
             raise ValueError(
-                f"MODEL.RCF.AUDIO.PICTURE_DROPOUT is {picture_dropout}, expected 0 <= it < 1"
+                f"MODEL.RCF.TEST.SCORE_THRESH is {score_thresh}, expected 0 <= it <= 1"
             )
+        if not 0 < mask_thresh < 1:
+            raise ValueError(f"MODEL.RCF.TEST.MASK_THRESH is {mask_thresh}, expected 0 < it < 1")
         self.backbone = backbone
         self.audio = audio
-        self.picture_dropout = picture_dropout if audio is not None else 0.0
         self.context_fusion = context_fusion
         self.instance_decoder = instance_decoder
         self.mask_decoder = mask_decoder
@@ -125,7 +125,6 @@ class RCF(nn.Module):
             "score_thresh": test.SCORE_THRESH,
             "mask_thresh": test.MASK_THRESH,
             "audio": AudioContext(cfg) if rcf.AUDIO.ENABLED else None,
-            "picture_dropout": rcf.AUDIO.PICTURE_DROPOUT,
         }
 
     @property
@@ -215,9 +214,9 @@ class RCF(nn.Module):
 
         Returns:
             ``Instances`` of the slots that fired, with ``pred_masks`` (bool, F × output_size),
+            ``pred_boxes`` (the tight boxes of the masks; zeros for an empty mask),
             ``pred_classes``, ``scores`` (of this frame), ``class_probs`` (F × num_classes),
-            ``track_ids``, ``slots`` and ``slot_identities`` (int64: the identity that the slot
-            rule alone would have given, −1 for none); and the state for the next frame.
+            ``track_ids`` and ``slots`` (int64); and the state for the next frame.
         """
         sound = None if self.audio is None else self.audio.features_of_frame(audio)
         output, state = self.step(self.extract_features([image]), state, sound)
@@ -231,20 +230,16 @@ class RCF(nn.Module):
             output_size,
             self.mask_thresh,
         )
-        slots = fired.tolist()
         identities, identity_state = assign_identities(
-            slots, masks, state.identities, self.identity_rules
+            fired.tolist(), masks, state.identities, self.identity_rules
         )
-        # The identities, and those by the slot rule alone, in one copy to the device
-        both = [identities, identities_by_slot(slots, state.identities, self.identity_rules)]
         instances = Instances(output_size)
         instances.pred_masks = masks
+        instances.pred_boxes = BitMasks(masks).get_bounding_boxes().to(masks.device)
         instances.scores, instances.pred_classes = class_probs.max(-1)
         instances.class_probs = class_probs
         instances.slots = fired
-        instances.track_ids, instances.slot_identities = torch.tensor(
-            both, dtype=torch.int64, device=self.device
-        )
+        instances.track_ids = torch.tensor(identities, dtype=torch.int64, device=self.device)
         return instances, replace(state, identities=identity_state)
 
     def _video(self, video: dict) -> Iterator[Instances]:
@@ -263,16 +258,11 @@ class RCF(nn.Module):
     def _losses(self, clips: list[dict]) -> dict[str, Tensor]:
         if self.criterion is None:
             raise ValueError("RCF was built without a criterion: it can infer, but not be trained")
-        seen = None
-        if self.picture_dropout:
-            seen = torch.rand(len(clips), device=self.device) >= self.picture_dropout
-        outputs = self._supervised_steps(clips, seen)
+        outputs = self._supervised_steps(clips)
         segmentation = outputs[0].segmentation
         size = tuple(segmentation.data.shape[-2:])
         frames = zip(*(clip["instances"] for clip in clips), strict=True)
-        targets = [
-            frame_targets(frame, segmentation.stride, size, self.device, seen) for frame in frames
-        ]
+        targets = [frame_targets(frame, segmentation.stride, size, self.device) for frame in frames]
         layers = list(zip(*(output.layers() for output in outputs), strict=True))
         losses = {}
         for number, slots in enumerate(layers, start=1):
@@ -281,12 +271,8 @@ class RCF(nn.Module):
                 losses[name + suffix] = loss
         return losses
 
-    def _supervised_steps(self, clips: list[dict], seen: Tensor | None) -> list[StepOutput]:
-        """Walk the clips as online inference would; predict where there is ground truth.
-
-        Args:
-            seen: ``(B,)`` bool, the clips whose pictures the model sees; None: all of them.
-        """
+    def _supervised_steps(self, clips: list[dict]) -> list[StepOutput]:
+        """Walk the clips as online inference would; predict where there is ground truth."""
         lengths = {(len(clip["image"]), len(clip["instances"])) for clip in clips}
         if len(lengths) != 1:
             raise ValueError(f"clips of a batch differ in (frames, supervised frames): {lengths}")
@@ -295,8 +281,6 @@ class RCF(nn.Module):
         features = self.extract_features(
             [clip["image"][t] for t in range(num_frames) for clip in clips]
         )
-        if seen is not None:  # here, so that BatchNorm has only met pictures
-            features = features.where(seen.repeat(num_frames))
         sounds = [None] * num_frames
         if self.audio is not None:
             sounds = self.audio.features_of_clips(clips, num_frames)

@@ -31,8 +31,9 @@ class FrameTargets:
     """The M objects that are visible in one frame of the clips of a batch.
 
     Masks are compared at the resolution of S_t: a cell of the ground truth is the share of its
-    pixels that the object covers [ours]. That is a sixteenth of the work of comparing pixels, and
-    the shares still say where in a cell the border runs.
+    pixels that the object covers [ours]; a cell that the border of the image cuts has only the
+    pixels inside. That is a sixteenth of the work of comparing pixels, and the shares still say
+    where in a cell the border of the object runs.
 
     Attributes:
         keys: (clip's index in the batch, object's identity) of each object.
@@ -40,8 +41,6 @@ class FrameTargets:
         classes: ``(M,)`` int64.
         masks: ``(M, h, w)`` float in [0, 1], zero in the padding.
         valid: ``(B, h, w)`` float, 1 in the cells that hold at least one pixel of the image.
-        seen: ``(B,)`` bool, False where the model did not see the picture: there is no mask to
-            compare in that clip.
     """
 
     keys: list[tuple[int, int]]
@@ -49,7 +48,6 @@ class FrameTargets:
     classes: Tensor
     masks: Tensor
     valid: Tensor
-    seen: Tensor
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -60,7 +58,6 @@ def frame_targets(
     stride: int,
     size: tuple[int, int],
     device: torch.device,
-    seen: Tensor | None = None,
 ) -> FrameTargets:
     """Lay out the ground truth of one frame of each clip.
 
@@ -71,7 +68,6 @@ def frame_targets(
         stride: of S_t.
         size: (rows, columns) of S_t, with its padding.
         device: where the result lies.
-        seen: ``(B,)`` bool, see :class:`FrameTargets`; None: all of them.
     """
     keys, classes, masks = [], [], []
     valid = torch.zeros(len(instances), *size)
@@ -82,18 +78,24 @@ def frame_targets(
         visible = tensor.flatten(1).any(dim=1)
         keys.extend((clip, identity) for identity in objects.gt_ids[visible].tolist())
         classes.append(objects.gt_classes[visible])
-        padding = (0, size[1] * stride - width, 0, size[0] * stride - height)
-        masks.append(_block_mean(F.pad(tensor[visible], padding), stride))
+        masks.append(_shares_of_cells(tensor[visible], stride, size))
     return FrameTargets(
         keys=keys,
         clips=torch.tensor([clip for clip, _ in keys], dtype=torch.int64, device=device),
         classes=torch.cat(classes).to(device),
         masks=torch.cat(masks).to(device),
         valid=valid.to(device),
-        seen=torch.ones(len(instances), dtype=torch.bool, device=device) if seen is None else seen,
     )
 
 
-def _block_mean(masks: Tensor, size: int) -> Tensor:
-    blocks = masks.unflatten(2, (-1, size)).unflatten(1, (-1, size))
-    return blocks.sum(dim=(2, 4), dtype=torch.float32) / size**2
+def _shares_of_cells(masks: Tensor, stride: int, size: tuple[int, int]) -> Tensor:
+    """Bool ``(M, height, width)`` → float ``(M, *size)``, the share of the pixels in each cell."""
+    height, width = masks.shape[1:]
+    padded = F.pad(masks, (0, size[1] * stride - width, 0, size[0] * stride - height))
+    blocks = padded.unflatten(2, (-1, stride)).unflatten(1, (-1, stride))
+    rows, columns = (
+        (side - stride * torch.arange(cells)).clamp(1, stride)
+        for side, cells in zip((height, width), size, strict=True)
+    )
+    pixels = (rows[:, None] * columns).to(masks.device)
+    return blocks.sum(dim=(2, 4), dtype=torch.float32) / pixels

@@ -29,12 +29,23 @@ class IdentityRules:
         iou_identity: a fired slot takes the identity of the previous frame's mask it overlaps.
         iou_thresh: the overlap that this takes; IoU must exceed it.
         max_age: frames without firing after which a slot's identity is forgotten; 0 = never.
+
+    Raises:
+        ValueError: a number is out of its range.
     """
 
     slot_identity: bool = True
     iou_identity: bool = True
     iou_thresh: float = 0.5
     max_age: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.iou_thresh <= 1:
+            raise ValueError(
+                f"MODEL.RCF.TEST.MATCH_IOU_THRESH is {self.iou_thresh}, expected 0 <= it <= 1"
+            )
+        if self.max_age < 0:
+            raise ValueError(f"MODEL.RCF.TEST.MAX_AGE is {self.max_age}, expected 0 or more frames")
 
 
 @dataclass(frozen=True)

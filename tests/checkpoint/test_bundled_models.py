@@ -63,7 +63,6 @@ def test_the_model_with_sound_listens(clips):
     """It is surer of the classes with a video's own sound than with that of another video."""
     model = box_model(box_cfg("rcf_tiny_av"))
     model.training = True  # losses, yet BatchNorm's running statistics
-    model.picture_dropout = 0.0
     sounds = [clip["audio"] for clip in clips]
     exchanged = [
         {**clip, "audio": sound} for clip, sound in zip(clips, sounds[1:] + sounds[:1], strict=True)

@@ -3,7 +3,7 @@
 import torch
 
 from rcf_vis.evaluation.slot_history import SlotHistory, slot_shares
-from rcf_vis.tracking import IdentityRules, IdentityState, assign_identities, identities_by_slot
+from rcf_vis.tracking import IdentityRules, IdentityState, assign_identities
 
 
 def counts_of(frames, **rules):
@@ -14,9 +14,8 @@ def counts_of(frames, **rules):
         masks = torch.zeros((len(slots), 1, 20), dtype=torch.bool)
         for mask, slot in zip(masks, slots, strict=True):
             mask[:, frame[slot] : frame[slot] + 2] = True
-        by_slot = identities_by_slot(slots, state, rules)
         identities, state = assign_identities(slots, masks, state, rules)
-        history.add(identities, slots, by_slot)
+        history.add(identities, slots)
     return tuple(history.counts)
 
 

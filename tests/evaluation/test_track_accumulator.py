@@ -83,8 +83,8 @@ def test_mask_without_a_pixel_is_absent_but_its_probability_counts():
 def test_slots_are_counted_where_there_are_any():
     frames = [frame((7, [0.5, 0.25, 0.0], 2)) for _ in range(3)]
     assert accumulate(*frames).slot_counts == (0, 0, 0)
-    for instances, slot, by_slot in zip(frames, (4, 4, 1), (-1, 7, 3), strict=True):
-        instances.slots, instances.slot_identities = torch.tensor([[slot], [by_slot]])
+    for instances, slot in zip(frames, (4, 4, 1), strict=True):
+        instances.slots = torch.tensor([slot])
     assert accumulate(*frames).slot_counts == (2, 1, 1)
 
 

@@ -171,13 +171,11 @@ def test_a_killed_run_leaves_nothing_that_looks_complete(register, tmp_path):
     assert os.listdir(tmp_path / "out") == []
 
 
-def with_slots(video_id, slots, slot_identities):
-    """Frames of ``FRAMES`` with what RCF tells of its slots."""
-    for objects, *fields in zip(FRAMES[video_id], slots, slot_identities, strict=True):
+def with_slots(video_id, slots):
+    """Frames of ``FRAMES`` with the slots that fired."""
+    for objects, fired in zip(FRAMES[video_id], slots, strict=True):
         found = instances(*objects)
-        found.slots, found.slot_identities = (
-            torch.tensor(field, dtype=torch.int64) for field in fields
-        )
+        found.slots = torch.tensor(fired, dtype=torch.int64)
         yield found
 
 
@@ -189,9 +187,9 @@ def test_identity_metrics(register, tmp_path, caplog, annotated, labels):
     evaluator = YTVISEvaluator(
         NAME, str(tmp_path / "out"), labels_per_track=labels, identity_metrics=True
     )
-    # Track 0 keeps slot 1, track 4 goes from slot 0 to 2, where the slot rule had track 7.
-    evaluator.process(inputs(6, 3), [with_slots(6, [[1], [1, 0], [2]], [[-1], [0, -1], [7]])])
-    evaluator.process(inputs(2, 2), [with_slots(2, [[3], [3]], [[-1], [0]])])
+    # Track 0 keeps slot 1; track 4 goes from slot 0 to 2, to which the slot rule gives nothing.
+    evaluator.process(inputs(6, 3), [with_slots(6, [[1], [1, 0], [2]])])
+    evaluator.process(inputs(2, 2), [with_slots(2, [[3], [3]])])
     figures = evaluator.evaluate()
     assert list(figures) == (["segm", "identity"] if annotated else ["identity"])
     shares = {"slot_kept": pytest.approx(200 / 3), "iou_rescued": pytest.approx(100 / 3)}

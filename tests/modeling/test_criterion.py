@@ -21,8 +21,8 @@ def predictions(batch=1, slots=4, size=(4, 6), seed=0):
     return SlotPredictions(logits, masks)
 
 
-def targets(*instances, size=(4, 6), seen=None):
-    return frame_targets(instances, STRIDE, size, torch.device("cpu"), seen)
+def targets(*instances, size=(4, 6)):
+    return frame_targets(instances, STRIDE, size, torch.device("cpu"))
 
 
 def two_objects(size=(16, 24)):
@@ -50,13 +50,23 @@ def slow_similarity(prediction, target):
     return torch.tensor(rows)
 
 
-def test_masks_are_shares_of_cells():
-    instances = two_objects()
+@pytest.mark.parametrize("size", [(16, 24), (13, 21), (6, 6)])
+def test_masks_are_shares_of_cells(size):
+    """The mean over the pixels of a cell that lie in the image; nothing in the padding."""
+    height, width = size
+    boxes = [(0, height, 0, width), (2, height, 1, 5), (0, 5, width - 4, width)]
+    instances = make_instances(size, boxes, [2, 0, 1], [7, 4, 5])
     target = targets(instances)
     for fine, shares in zip(instances.gt_masks.tensor, target.masks, strict=True):
         for y, x in itertools.product(range(4), range(6)):
-            cell = fine[4 * y : 4 * y + 4, 4 * x : 4 * x + 4]
-            assert float(shares[y, x]) == pytest.approx(int(cell.sum()) / 16)
+            pixels = [
+                float(fine[row, column])
+                for row in range(4 * y, min(4 * y + 4, height))
+                for column in range(4 * x, min(4 * x + 4, width))
+            ]
+            expected = sum(pixels) / len(pixels) if pixels else 0.0
+            assert float(shares[y, x]) == pytest.approx(expected)
+            assert bool(target.valid[0, y, x]) == bool(pixels)
 
 
 def test_equation_3():
@@ -107,29 +117,6 @@ def test_class_weight_of_the_assignment():
         HungarianMatcher(class_weight=4.0).similarity(prediction, target),
         slow_similarity(prediction, target) + 3 * probabilities,
     )
-
-
-def test_classes_alone_where_the_picture_was_not_seen():
-    """Of a clip that was not seen neither the assignment nor the loss knows the masks."""
-    prediction, matcher = predictions(batch=2), HungarianMatcher(mask_weight=1.0)
-    criterion = SetCriterion(matcher=matcher, mask_weight=1.0)
-    instances = two_objects(), two_objects()
-    target = targets(*instances, seen=torch.tensor([True, False]))
-    similarity = matcher.similarity(prediction, target)
-    assert torch.equal(similarity[:2], matcher.similarity(prediction, targets(*instances))[:2])
-    assert torch.equal(similarity[2:], prediction.logits[1].softmax(-1)[:, [2, 0]].T)
-
-    first = SlotPredictions(prediction.logits[:1], prediction.masks[:1])
-    of_first = criterion([first], [targets(two_objects())])
-    losses = criterion([prediction], [target])
-    for name in ("loss_dice", "loss_mask"):  # a mean over the clips
-        torch.testing.assert_close(losses[name], of_first[name] / 2)
-    ((objects, slots),) = matcher([prediction], [target])
-    pairs = dict(zip((objects[2:] - 2).tolist(), slots[2:].tolist(), strict=True))
-    second = SlotPredictions(prediction.logits[1:], prediction.masks[1:])
-    of_second = slow_loss(second, targets(two_objects()), pairs, 0.1)["loss_class"]
-    expected = (float(of_first["loss_class"]) + of_second) / 2
-    assert float(losses["loss_class"]) == pytest.approx(expected, rel=1e-4)
 
 
 def slow_loss(prediction, target, pairs, no_object_weight):
@@ -214,6 +201,24 @@ def test_padding_is_not_seen():
 def test_empty_masks_are_no_ground_truth():
     instances = make_instances((16, 24), [(0, 9, 2, 11), (3, 3, 4, 9)], [2, 0], [7, 4])
     assert targets(instances).keys == [(0, 7)]
+
+
+def test_order_supervision_takes_the_mean_over_frames():
+    """Object 7 shows in three frames and object 4 in one; a sum would weigh 7 three times.
+
+    By the mean, 4 gets the slot that both want: it gains 0.5 by it, 7 only 0.4.
+    """
+    rows = {(0, 7): torch.tensor([0.8, 0.4]), (0, 4): torch.tensor([0.9, 0.4])}
+    both, alone = (
+        make_instances((16, 24), [(0, 9, 2, 11), (6, 16, 10, 24)][:n], [2, 0][:n], [7, 4][:n])
+        for n in (2, 1)
+    )
+    truth = [targets(both), targets(alone), targets(alone)]
+    matcher = HungarianMatcher()
+
+    matcher.similarity = lambda _, target: torch.stack([rows[key] for key in target.keys])
+    pairs = matcher([predictions(slots=2)] * 3, truth)
+    assert [tuple(slots.tolist()) for _, slots in pairs] == [(1, 0), (1,), (1,)]
 
 
 def test_order_supervision_matches_the_clip_once():

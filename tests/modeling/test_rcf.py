@@ -1,10 +1,14 @@
 """The meta-architecture: one online step for training and inference, and no hidden state."""
 
+import numpy as np
 import pytest
 import torch
+from detectron2.evaluation.coco_evaluation import instances_to_coco_json
 from detectron2.modeling import build_model
+from detectron2.utils.visualizer import Visualizer
 
 from rcf_vis.modeling import OnlineState
+from rcf_vis.modeling.postprocessing import binary_masks
 
 
 def build(cfg, **rcf):
@@ -24,8 +28,9 @@ def video(num_frames=5, size=(64, 96), seed=0):
 
 def assert_equal(a, b):
     assert set(a.get_fields()) == set(b.get_fields())
-    for name, value in a.get_fields().items():
-        assert torch.equal(value, b.get(name)), name
+    assert torch.equal(a.pred_boxes.tensor, b.pred_boxes.tensor)
+    for name in a.get_fields().keys() - {"pred_boxes"}:
+        assert torch.equal(a.get(name), b.get(name)), name
 
 
 @pytest.mark.parametrize(
@@ -89,9 +94,25 @@ def test_references_change_the_prediction_and_newest_comes_first(patch_cfg):
 
     assert (predict(a, b) - predict(b, a)).abs().max() > 1e-5
     torch.testing.assert_close(predict(b, a, b), predict(a, b))
-    # Where frames are missing the oldest one stands in, at last the target itself.
     torch.testing.assert_close(predict(b), predict(b, b))
     torch.testing.assert_close(predict(), predict(target, target))
+
+
+def test_the_oldest_frame_stands_in(patch_cfg):
+    """δ = 3 with two frames so far: it is the older of them that is taken twice."""
+    model = build(patch_cfg, NUM_REFERENCE_FRAMES=3).eval()
+    old, new, target = (model.extract_features([x]) for x in video(3)["image"])
+    state = OnlineState().remember(old.context, 3).remember(new.context, 3)
+    given = state.filled_references(target.context, 3)
+    assert [
+        map_ is expected
+        for map_, expected in zip(given, (new.context, old.context, old.context), strict=True)
+    ] == [True] * 3
+    predicted = model.step(target, state)[0].logits
+    by_hand = OnlineState((new.context, old.context, old.context))
+    torch.testing.assert_close(predicted, model.step(target, by_hand)[0].logits)
+    other = OnlineState((new.context, old.context, new.context))
+    assert (predicted - model.step(target, other)[0].logits).abs().max() > 1e-5
 
 
 def test_state_keeps_delta_frames(patch_cfg):
@@ -136,13 +157,86 @@ def test_instances_of_a_frame(patch_cfg):
     assert instances.pred_masks.shape == (5, 101, 150)
     assert instances.pred_masks.dtype == torch.bool
     assert instances.track_ids.tolist() == instances.slots.tolist() == [0, 1, 2, 3, 4]
-    assert instances.slot_identities.tolist() == [-1] * 5
     torch.testing.assert_close(instances.scores, instances.class_probs.amax(1))
     assert torch.equal(instances.pred_classes, instances.class_probs.argmax(1))
     model.score_thresh = 1.1
     (nothing,) = list(model([frame])[0])
     assert nothing.pred_masks.shape == (0, 101, 150)
     assert len(nothing) == 0
+
+
+def slow_upsampling(grid, size):
+    """Bilinear by its definition: pixel centres, coordinates clamped to the grid."""
+    rows, columns = grid.shape
+    out = torch.empty(size, dtype=torch.float64)
+    for y in range(size[0]):
+        for x in range(size[1]):
+            v = min(max((y + 0.5) * rows / size[0] - 0.5, 0), rows - 1)
+            u = min(max((x + 0.5) * columns / size[1] - 0.5, 0), columns - 1)
+            top, left = int(v), int(u)
+            below, right = min(top + 1, rows - 1), min(left + 1, columns - 1)
+            a = grid[top, left] * (1 - (u - left)) + grid[top, right] * (u - left)
+            b = grid[below, left] * (1 - (u - left)) + grid[below, right] * (u - left)
+            out[y, x] = a * (1 - (v - top)) + b * (v - top)
+    return out
+
+
+@pytest.mark.parametrize("output_size", [(13, 22), (31, 17), (9, 40)])
+@pytest.mark.parametrize("thresh", [0.5, 0.3])
+def test_binary_masks(output_size, thresh):
+    """To the padded input's size, cropped to the image, then to the output's size."""
+    logits = torch.randn(2, 4, 6, dtype=torch.float64)
+    masks = binary_masks(logits, 4, (13, 22), output_size, thresh)
+    assert masks.shape == (2, *output_size) and masks.dtype == torch.bool
+    for grid, mask in zip(logits.float().double(), masks, strict=True):
+        image = slow_upsampling(grid, (16, 24))[:13, :22]
+        if output_size != (13, 22):
+            image = slow_upsampling(image, output_size)
+        clear = (image.sigmoid() - thresh).abs() > 1e-5
+        assert clear.float().mean() > 0.99
+        assert torch.equal(mask[clear], (image.sigmoid() > thresh)[clear])
+
+
+def test_padding_of_the_masks_is_cut_off():
+    """Slots that are certain in the padding alone: nothing of them is in the frame."""
+    logits = torch.full((1, 2, 2), -9.0)
+    logits[0, 1, 1] = 9.0
+    assert binary_masks(logits, 4, (8, 8), (40, 40), 0.5).sum() > 300
+    assert binary_masks(logits, 4, (4, 4), (40, 40), 0.5).sum() == 0
+
+
+def test_predictions_are_taken_by_detectron2(patch_cfg):
+    """Tight boxes beside the masks, so that Detectron2's own tools take the instances."""
+    model = build(patch_cfg).eval()
+    model.score_thresh = 0.0
+    frame = {**video(1), "height": 50, "width": 70}
+    (instances,) = list(model([frame])[0])
+    for mask, box in zip(instances.pred_masks, instances.pred_boxes.tensor.tolist(), strict=True):
+        rows, columns = (mask.any(dim).nonzero().flatten().tolist() for dim in (1, 0))
+        expected = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1] if rows else [0] * 4
+        assert box == expected
+    results = instances_to_coco_json(instances, 3)
+    assert [r["image_id"] for r in results] == [3] * 5
+    drawn = Visualizer(np.zeros((50, 70, 3), np.uint8)).draw_instance_predictions(instances)
+    assert drawn.get_image().any()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("SCORE_THRESH", 1.5),
+        ("SCORE_THRESH", -0.1),
+        ("MASK_THRESH", 0.0),
+        ("MASK_THRESH", 1.0),
+        ("MATCH_IOU_THRESH", -0.5),
+        ("MATCH_IOU_THRESH", 1.5),
+        ("MAX_AGE", -1),
+    ],
+)
+def test_test_keys_are_checked_at_construction(patch_cfg, key, value):
+    setattr(patch_cfg.MODEL.RCF.TEST, key, value)
+    with pytest.raises(ValueError, match=f"MODEL.RCF.TEST.{key} is {value}, expected"):
+        build(patch_cfg)
 
 
 def test_firing_needs_the_threshold(patch_cfg):

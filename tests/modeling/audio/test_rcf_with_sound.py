@@ -59,43 +59,6 @@ def test_training_hears_what_online_inference_does(build, make_clip, make_patche
     torch.testing.assert_close(seen[-1], output.logits)
 
 
-def test_picture_dropout(build, make_clip, make_patches, monkeypatch):
-    """The clips that are drawn are told from their sound alone, the others as without dropout."""
-    model = build(audio={"PICTURE_DROPOUT": 0.5}).train()
-    clips = [{**make_clip(seed=s), "audio": make_patches(2, seed=s)} for s in (0, 1)]
-    compared = []
-    model.criterion.register_forward_pre_hook(
-        lambda _, args: compared.append((args[0][0], args[1][0]))
-    )
-
-    def last_slots(draws, clips):
-        monkeypatch.setattr(torch, "rand", lambda *_, **__: torch.tensor(draws))
-        losses = model(clips)
-        slots, targets = compared[-1]
-        assert targets.seen.tolist() == [draw >= 0.5 for draw in draws]
-        return slots, losses
-
-    both, _ = last_slots([0.5, 0.9], clips)
-    one, losses = last_slots([0.7, 0.2], clips)
-    torch.testing.assert_close(one.masks[0], both.masks[0])
-    torch.testing.assert_close(one.logits[0], both.logits[0])
-    black = {**clips[1], "image": [torch.zeros_like(image) for image in clips[1]["image"]]}
-    hidden, _ = last_slots([0.7, 0.2], [clips[0], black])
-    assert torch.equal(hidden.logits, one.logits) and torch.equal(hidden.masks, one.masks)
-    silent, _ = last_slots([0.7, 0.2], [clips[0], {**clips[1], "audio": make_patches(2, seed=5)}])
-    assert not torch.equal(silent.logits[1], one.logits[1])
-    sum(losses.values()).backward()
-    assert all(p.grad is not None for p in model.parameters())
-
-
-def test_picture_dropout_is_for_training(build, make_patches):
-    model, heard = build(audio={"PICTURE_DROPOUT": 0.9}), video(audio=make_patches(4))
-    (first,), (second,) = probabilities(model, heard), probabilities(model, heard)
-    assert torch.equal(first, second)
-    with pytest.raises(ValueError, match="PICTURE_DROPOUT is 1.0"):
-        build(audio={"PICTURE_DROPOUT": 1.0})
-
-
 def test_each_sound_is_computed_once(build, make_patches):
     model = build(NUM_REFERENCE_FRAMES=3).eval()
     calls = []
