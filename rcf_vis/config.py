@@ -89,14 +89,14 @@ def _add_network(cfg: CN) -> None:
 
 
 def _add_audio(cfg: CN) -> None:
-    """Of the sound (III-C). The paper found its gain small and not significant (table XII)."""
+    """Of the audio branch (III-C), whose gain the paper found small and not significant."""
     cfg.MODEL.RCF.AUDIO = CN()
-    # Hear the video: the sound of target and references is one more group of tokens
+    # Audio-visual model: the audio of target and references is one more group of tokens
     cfg.MODEL.RCF.AUDIO.ENABLED = False
     # The net that makes a_t of a patch: "vggish", the paper's, or "small", a few convolutions
     cfg.MODEL.RCF.AUDIO.NET = "vggish"
     # File or address of its weights, for vggish as published for PyTorch; "" = random, or those of
-    # MODEL.WEIGHTS where these are of a model with sound
+    # MODEL.WEIGHTS where these are of an audio-visual model
     cfg.MODEL.RCF.AUDIO.WEIGHTS = ""
     # Leave the weights of the net as they are [ours]
     cfg.MODEL.RCF.AUDIO.FREEZE = True
@@ -191,10 +191,10 @@ def _add_solver(cfg: CN) -> None:
 
 
 def _add_data(cfg: CN) -> None:
-    # Own data sets without code: a list of [name, json_file, image_root] or, where they have sound,
+    # Own data sets without code: a list of [name, json_file, image_root] or, with audio,
     # [name, json_file, image_root, audio_root]; registered before use
     cfg.DATASETS.REGISTER = []
-    # Folder of a_t of whole data sets, of tools/cache_audio.py; "" = computed from the sound
+    # Folder of a_t of whole data sets, of tools/cache_audio.py; "" = computed while loading
     cfg.DATASETS.AUDIO_CACHE = ""
     # Proportion of each set of DATASETS.TRAIN among the clips, such as [1, 3]; [] = by its size
     cfg.DATASETS.DATASET_RATIO = []

@@ -145,7 +145,7 @@ class RobustContextFusion(nn.Module):
         Args:
             target: context feature f_t, ``(B, C, H, W)``.
             references: f_{t−1} … f_{t−δ}, newest first, each as the target; ignored when δ = 0.
-            further: token groups of other sources, such as sound, of width C'.
+            further: token groups of other sources, such as audio, of width C'.
         """
         groups, apart = [self.target_tokens(target)], []
         if self.reference_tokens is not None:

@@ -24,33 +24,35 @@ class OnlineState:
     Attributes:
         references: context features of the last frames, newest first, at most δ of them.
         identities: last fired masks and slot → identity table.
-        sounds: a_t of the last frames, ``(B, C_a)`` each, newest first, at most δ of them; none
-            where the model does not hear.
+        audio_features: a_t of the last frames, ``(B, C_a)`` each, newest first, at most δ of them;
+            none in a model without audio.
     """
 
     references: tuple[FeatureMap, ...] = ()
     identities: IdentityState = field(default_factory=IdentityState)
-    sounds: tuple[Tensor, ...] = ()
+    audio_features: tuple[Tensor, ...] = ()
 
-    def remember(self, context: FeatureMap, limit: int, sound: Tensor | None = None) -> OnlineState:
+    def remember(
+        self, context: FeatureMap, limit: int, audio_feature: Tensor | None = None
+    ) -> OnlineState:
         """The state after a frame with this context feature and this a_t.
 
         The newest ``limit`` of each are kept.
         """
-        heard = () if sound is None else (sound,)
+        newest = () if audio_feature is None else (audio_feature,)
         return replace(
             self,
             references=((context,) + self.references)[:limit],
-            sounds=(heard + self.sounds)[:limit],
+            audio_features=(newest + self.audio_features)[:limit],
         )
 
     def filled_references(self, target: FeatureMap, count: int) -> tuple[FeatureMap, ...]:
         """δ references; the oldest frame there is (at last the target) stands in for missing."""
         return _filled(self.references, target, count)
 
-    def filled_sounds(self, target: Tensor, count: int) -> tuple[Tensor, ...]:
+    def filled_audio_features(self, target: Tensor, count: int) -> tuple[Tensor, ...]:
         """As :meth:`filled_references`, for a_t."""
-        return _filled(self.sounds, target, count)
+        return _filled(self.audio_features, target, count)
 
 
 def _filled(past: tuple[_Item, ...], present: _Item, count: int) -> tuple[_Item, ...]:

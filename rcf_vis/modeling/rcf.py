@@ -144,8 +144,8 @@ class RCF(nn.Module):
                 is a clip, a list of uint8 ``(3, h, w)`` of one size, the target last, and
                 ``instances`` the ground truth of its last ``len(instances)`` frames. Otherwise:
                 ``image`` is any sequence of frames, ``height`` and ``width`` the output size.
-                A model with sound also takes ``audio`` or ``audio_features``, an item a frame (see
-                :meth:`track`); without them it hears silence.
+                An audio-visual model also takes ``audio`` or ``audio_features``, an item a frame
+                (see :meth:`track`); without them the video is silent.
 
         Returns:
             In training a dict of losses. Otherwise, for each video, an iterator that runs the
@@ -168,33 +168,35 @@ class RCF(nn.Module):
         )
 
     def step(
-        self, features: FrameFeatures, state: OnlineState, sound: Tensor | None = None
+        self, features: FrameFeatures, state: OnlineState, audio_feature: Tensor | None = None
     ) -> tuple[StepOutput, OnlineState]:
         """The online step: predict one frame from its features and the past (section III-B).
 
         Args:
             features: of one frame of each clip of a batch.
             state: of those clips; ``OnlineState()`` for their first frames.
-            sound: a_t of this frame, ``(B, C_a)``, where the model hears; None is silence.
+            audio_feature: a_t of this frame, ``(B, C_a)``, in an audio-visual model; None is
+                silence.
 
         Returns:
-            Raw predictions, and the state with this frame's context feature and sound remembered.
+            Raw predictions, and the state with this frame's context and audio features remembered.
         """
         delta = self.num_reference_frames
         references = state.filled_references(features.context, delta)
         further = []
         if self.audio is not None:
-            if sound is None:
-                sound = self.audio.features_of_frame(None).expand(len(features.context.data), -1)
-            past = state.filled_sounds(sound, delta)
-            further.append(self.audio((*past[::-1], sound)))
+            if audio_feature is None:
+                silence = self.audio.features_of_frame(None)
+                audio_feature = silence.expand(len(features.context.data), -1)
+            past = state.filled_audio_features(audio_feature, delta)
+            further.append(self.audio((*past[::-1], audio_feature)))
         fused = self.context_fusion(features.context, references, further)
         segmentation = self.mask_decoder(fused.target, features.finer)
         codes = self.instance_decoder(fused)
         used = codes if self.training and self.deep_supervision else codes[-1:]
         *auxiliary, last = [self.heads(code, segmentation.data) for code in used]
         output = StepOutput(*last, segmentation, tuple(auxiliary))
-        return output, state.remember(features.context, delta, sound)
+        return output, state.remember(features.context, delta, audio_feature)
 
     @torch.no_grad()
     def track(
@@ -218,8 +220,8 @@ class RCF(nn.Module):
             ``pred_classes``, ``scores`` (of this frame), ``class_probs`` (F × num_classes),
             ``track_ids`` and ``slots`` (int64); and the state for the next frame.
         """
-        sound = None if self.audio is None else self.audio.features_of_frame(audio)
-        output, state = self.step(self.extract_features([image]), state, sound)
+        audio_feature = None if self.audio is None else self.audio.features_of_frame(audio)
+        output, state = self.step(self.extract_features([image]), state, audio_feature)
         fired, class_probs = fired_slots(output.logits[0], self.score_thresh)
         segmentation = output.segmentation
         height, width = segmentation.valid_sizes[0]
@@ -244,14 +246,15 @@ class RCF(nn.Module):
 
     def _video(self, video: dict) -> Iterator[Instances]:
         state, output_size = OnlineState(), (video["height"], video["width"])
-        sounds = video.get("audio_features", video.get("audio"))
-        if self.audio is None or sounds is None:
-            sounds = [None] * len(video["image"])
-        if len(sounds) != len(video["image"]):
+        frames = video["image"]
+        audio_of = video.get("audio_features", video.get("audio"))
+        if self.audio is None or audio_of is None:
+            audio_of = [None] * len(frames)
+        if len(audio_of) != len(frames):
             raise ValueError(
-                f"a video of {len(video['image'])} frames with sound for {len(sounds)} of them"
+                f"a video of {len(frames)} frames with audio for {len(audio_of)} of them"
             )
-        for image, audio in zip(video["image"], sounds, strict=True):
+        for image, audio in zip(frames, audio_of, strict=True):
             instances, state = self.track(image, state, output_size, audio)
             yield instances
 
@@ -281,15 +284,15 @@ class RCF(nn.Module):
         features = self.extract_features(
             [clip["image"][t] for t in range(num_frames) for clip in clips]
         )
-        sounds = [None] * num_frames
+        audio_features = [None] * num_frames
         if self.audio is not None:
-            sounds = self.audio.features_of_clips(clips, num_frames)
+            audio_features = self.audio.features_of_clips(clips, num_frames)
         state, outputs = OnlineState(), []
         for t in range(num_frames):
             frame = features.of_frame(t, len(clips))
             if t < num_frames - num_supervised:
-                state = state.remember(frame.context, self.num_reference_frames, sounds[t])
+                state = state.remember(frame.context, self.num_reference_frames, audio_features[t])
                 continue
-            output, state = self.step(frame, state, sounds[t])
+            output, state = self.step(frame, state, audio_features[t])
             outputs.append(output)
         return outputs

@@ -28,7 +28,7 @@ _DWCONV_SIZE = 4
 
 @dataclass(frozen=True)
 class TokenGroup:
-    """Tokens of one source (target, references, sound …) for the fusion encoder.
+    """Tokens of one source (target, references, audio …) for the fusion encoder.
 
     Attributes:
         tokens: ``(B, L, C')`` with their position added.

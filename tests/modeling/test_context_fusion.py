@@ -91,13 +91,13 @@ def test_number_of_tokens(delta, k):
 def test_every_source_reaches_the_target():
     module = fusion(num_reference_frames=2)
     references = [feature_map(1), feature_map(2)]
-    sound = TokenGroup(torch.randn(2, 3, DIM))
-    base = module(feature_map(0), references, [sound])
+    audio = TokenGroup(torch.randn(2, 3, DIM))
+    base = module(feature_map(0), references, [audio])
     assert base.tokens.shape[1] == 12 + 4 + 3
-    older = module(feature_map(0), [feature_map(1), feature_map(3)], [sound])
-    swapped = module(feature_map(0), references[::-1], [sound])
-    louder = module(feature_map(0), references, [TokenGroup(sound.tokens * 2)])
-    muted = TokenGroup(sound.tokens, torch.ones(2, 3, dtype=torch.bool))
+    older = module(feature_map(0), [feature_map(1), feature_map(3)], [audio])
+    swapped = module(feature_map(0), references[::-1], [audio])
+    louder = module(feature_map(0), references, [TokenGroup(audio.tokens * 2)])
+    muted = TokenGroup(audio.tokens, torch.ones(2, 3, dtype=torch.bool))
     without = module(feature_map(0), references)
     for other in (older, swapped, louder, without):
         assert (other.target.data - base.target.data).abs().max() > 1e-3

@@ -1,4 +1,4 @@
-"""Sound in the network: patches → features a_t → audio tokens (sections III-C2, III-C3)."""
+"""Audio in the network: patches → features a_t → audio tokens (sections III-C2, III-C3)."""
 
 from .audio_context import AudioContext
 from .audio_tokens import AudioTokenizer

@@ -1,4 +1,4 @@
-"""All of the network that hears: the audio net, and the tokens of its features."""
+"""The audio branch of the network: the audio net, and the tokens of its features."""
 
 from __future__ import annotations
 
@@ -80,15 +80,15 @@ class AudioContext(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             return self.net(patches.to(self.device))
 
-    def features_of_frame(self, sound: Tensor | None) -> Tensor:
+    def features_of_frame(self, audio: Tensor | None) -> Tensor:
         """a_t of one frame, ``(1, C_a)``.
 
         Args:
-            sound: its patch, ``(η, 64)``, or a_t itself, ``(C_a,)``; None is silence.
+            audio: its patch, ``(η, 64)``, or a_t itself, ``(C_a,)``; None is silence.
         """
-        if sound is not None and sound.dim() == 1:
-            return self._check_width(sound.to(self.device)[None])
-        return self.features((self.silence() if sound is None else sound)[None])
+        if audio is not None and audio.dim() == 1:
+            return self._check_width(audio.to(self.device)[None])
+        return self.features((self.silence() if audio is None else audio)[None])
 
     def features_of_clips(self, clips: Sequence[Mapping], num_frames: int) -> Tensor:
         """a_t of each frame of a batch of clips, ``(T, B, C_a)``.
@@ -117,7 +117,7 @@ class AudioContext(nn.Module):
         return self.features(patches.flatten(0, 1)).unflatten(0, (num_frames, len(clips)))
 
     def silence(self) -> Tensor:
-        """The patch ``(η, 64)`` of a frame without sound."""
+        """The patch ``(η, 64)`` of a silent frame."""
         return torch.full((self.patch_frames, NUM_MELS), SILENCE)
 
     def forward(self, features: Sequence[Tensor]) -> TokenGroup:
@@ -136,4 +136,4 @@ class AudioContext(nn.Module):
 
 def _check_length(found: int, expected: int) -> None:
     if found != expected:
-        raise ValueError(f"a clip of {expected} frames with sound for {found} of them")
+        raise ValueError(f"a clip of {expected} frames with audio for {found} of them")

@@ -48,7 +48,7 @@ def build_audio_net(cfg: CfgNode) -> nn.Module:
     elif audio.FREEZE:
         logger.warning(
             "The audio net is frozen and %s is empty: its weights are random, unless MODEL.WEIGHTS "
-            "is a model with sound",
+            "is an audio-visual model",
             _KEY,
         )
     return net

@@ -33,7 +33,7 @@ class SmallAudioNet(nn.Module):
             ]
             channels, height, width = next_channels, -(-height // 2), -(-width // 2)
         self.features = nn.Sequential(*layers)
-        # When a sound came within the patch matters, and so does its pitch: no average over either.
+        # Both the time within the patch and the pitch matter: no average over either.
         self.embeddings = nn.Sequential(
             nn.Linear(channels * height * width, feature_dim), nn.ReLU()
         )

@@ -1,4 +1,4 @@
-"""A small model that hears, on made-up patches."""
+"""A small audio-visual model, on made-up patches."""
 
 import pytest
 import torch
