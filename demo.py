@@ -53,7 +53,9 @@ def get_parser() -> argparse.ArgumentParser:
         "--confidence-threshold",
         type=probability,
         metavar="P",
-        help="draw what reaches this score; default: MODEL.RCF.TEST.SCORE_THRESH of the config",
+        default=0.0,
+        help="minimum score of the masks that are drawn; tracks and --save-json stay as they are: "
+        "what counts as an object is said by --opts MODEL.RCF.TEST.SCORE_THRESH P",
     )
     parser.add_argument("--save-json", metavar="FILE", help="write the tracks, YouTube-VIS format")
     parser.add_argument("--video-id", type=int, default=1, help="video_id in --save-json")
@@ -79,8 +81,6 @@ def get_parser() -> argparse.ArgumentParser:
 
 def setup_cfg(args: argparse.Namespace) -> CfgNode:
     cfg = read_config(args.config_file, args.more_opts + args.opts)
-    if args.confidence_threshold is not None:
-        cfg.MODEL.RCF.TEST.SCORE_THRESH = args.confidence_threshold
     return prepare_cfg(cfg)
 
 
@@ -180,7 +180,7 @@ def main(argv: list[str] | None = None) -> None:
     track_video(
         frames,
         OnlinePredictor(cfg),
-        TrackVisualizer(metadata.thing_classes),
+        TrackVisualizer(metadata.thing_classes, min_score=args.confidence_threshold),
         tracks,
         output=args.output,
         frame_rate=args.frame_rate or frames.frame_rate or IMAGE_FRAME_RATE,

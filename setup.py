@@ -31,7 +31,7 @@ setup(
         "tensorboard",
         "tabulate",
         "timm>=1.0.20",
-        "torch>=2.2",
+        "torch>=2.3",
         "torchaudio",
         "torchvision",
         "tqdm",

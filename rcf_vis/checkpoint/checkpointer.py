@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import Any
 
 from detectron2.checkpoint import DetectionCheckpointer
-from detectron2.data import MetadataCatalog
+from detectron2.data import DatasetCatalog, MetadataCatalog
 from torch import nn
 
 from .bare_weights import read_safetensors
@@ -139,8 +139,16 @@ class RCFCheckpointer(DetectionCheckpointer):
 
 
 def known_class_names(datasets: Sequence[str]) -> list[str] | None:
-    """The classes of the first of some data sets, as far as its metadata has them yet.
+    """The classes of the first of some data sets.
 
-    A data set of one's own takes them from its json, when that is loaded; until then: None.
+    Those of its metadata, or, before a data set that takes them from its json is loaded, those of
+    the json. None where neither is there: a trained model runs without the data.
     """
-    return MetadataCatalog.get(datasets[0]).get("thing_classes") if datasets else None
+    if not datasets:
+        return None
+    name = datasets[0]
+    classes = MetadataCatalog.get(name).get("thing_classes")
+    if classes is None and name in DatasetCatalog.list():
+        read = getattr(DatasetCatalog[name], "read_class_names", None)  # of rcf_vis.data's loaders
+        classes = read() if read is not None else None
+    return classes

@@ -43,14 +43,11 @@ def build_train_loader(cfg: CfgNode, mapper: Mapper | None = None) -> DataLoader
     Raises:
         DatasetError: a set has no annotations, the sets have different classes, or the features of
             a sound in ``DATASETS.AUDIO_CACHE`` are missing or outdated.
-        ValueError: ``DATASETS.DATASET_RATIO`` does not fit to the sets, or all videos of a set are
-            too short for ``MODEL.RCF.NUM_REFERENCE_FRAMES``.
+        ValueError: ``DATASETS.DATASET_RATIO`` does not fit to the sets.
     """
     names = cfg.DATASETS.TRAIN
     shares = dataset_shares(cfg.DATASETS.DATASET_RATIO, names)
     sets = _load_sets(names, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS)
-    for name, records in zip(names, sets, strict=True):
-        _check_lengths(name, records, cfg.MODEL.RCF.NUM_REFERENCE_FRAMES)
     mapper = mapper or ClipDatasetMapper(cfg, is_train=True)
     records = list(chain.from_iterable(sets))
     _check_sound(mapper, records)
@@ -161,20 +158,6 @@ def _check_sound(mapper: Mapper, records: Sequence[dict[str, Any]]) -> None:
     sound = getattr(mapper, "sound", None)  # not every mapper is a ClipDatasetMapper
     if sound is not None:
         sound.check(records)
-
-
-def _check_lengths(name: str, records: Sequence[dict[str, Any]], num_references: int) -> None:
-    """Raise where no target of a set could have all its references; still images always have.
-
-    A single short video is no fault: its oldest frame stands in for those that are missing.
-    """
-    lengths = [record["length"] for record in records if not record.get("still_image")]
-    if len(lengths) == len(records) > 0 and max(lengths) <= num_references:
-        raise ValueError(
-            f"MODEL.RCF.NUM_REFERENCE_FRAMES is {num_references}, but the longest video of "
-            f"'{name}' has {max(lengths)} frames; expected at least {num_references + 1}, the "
-            "references and the target"
-        )
 
 
 def _build_sampler(

@@ -37,6 +37,7 @@ from .categories import (
     coco_to_ytvis,
 )
 from .coco import load_coco_stills
+from .json_rules import read_json
 from .layouts import (
     DatasetPaths,
     Layout,
@@ -48,7 +49,7 @@ from .layouts import (
     synthvis_layout,
     ytvis_layout,
 )
-from .ytvis import load_ytvis_json
+from .ytvis import YTVIS_JSON, load_ytvis_json, read_categories
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,19 @@ class DatasetLoader(ABC):
             )
         _replace_metadata(self.name, **vars(paths))
         return self.load(paths)
+
+    def read_class_names(self) -> list[str] | None:
+        """The classes of its json, in the order of their ids; None where the json is not there.
+
+        Raises:
+            DatasetError: the json is broken, or its categories are.
+        """
+        try:
+            json_file = self.paths().json_file
+            content = read_json(json_file, YTVIS_JSON)
+        except FileNotFoundError:
+            return None
+        return read_categories(content, json_file)["thing_classes"]
 
     def load(self, paths: DatasetPaths) -> list[dict[str, Any]]:
         """The records of its videos."""

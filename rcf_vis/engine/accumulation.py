@@ -83,8 +83,22 @@ class AccumulatingTrainer(SimpleTrainer):
 class AccumulatingAMPTrainer(AccumulatingTrainer, AMPTrainer):
     """:class:`AccumulatingTrainer` in mixed precision, as Detectron2's ``AMPTrainer`` has it.
 
-    Unlike that one it also runs on a CPU, where it computes in bfloat16 and scales nothing.
+    Unlike that one it also runs on a CPU, where it computes in bfloat16 and scales nothing, and it
+    takes ``torch.amp``, not the deprecated ``torch.cuda.amp``.
     """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data_loader: Iterable[list[dict]],
+        optimizer: torch.optim.Optimizer,
+        *,
+        steps: int = 1,
+    ) -> None:
+        device = next(model.parameters()).device.type
+        scaler = torch.amp.GradScaler(device, enabled=device == "cuda")
+        AMPTrainer.__init__(self, model, data_loader, optimizer, grad_scaler=scaler)
+        self.steps = steps
 
     def _losses(self, part: list[dict]) -> dict[str, Tensor]:
         with torch.autocast(next(self.model.parameters()).device.type):
@@ -106,9 +120,9 @@ def build_loop(
     amp: bool = False,
     accumulate_steps: int = 1,
 ) -> SimpleTrainer:
-    """The inner loop of training: Detectron2's own where there is nothing to accumulate."""
-    if accumulate_steps == 1:
-        return (AMPTrainer if amp else SimpleTrainer)(model, data_loader, optimizer)
+    """The inner loop of training: Detectron2's own in full precision without accumulation."""
+    if accumulate_steps == 1 and not amp:
+        return SimpleTrainer(model, data_loader, optimizer)
     kind = AccumulatingAMPTrainer if amp else AccumulatingTrainer
     return kind(model, data_loader, optimizer, steps=accumulate_steps)
 

@@ -6,8 +6,6 @@ import logging
 import os
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -16,7 +14,7 @@ from detectron2.data import MetadataCatalog
 from detectron2.engine import DefaultTrainer, HookBase, hooks
 from detectron2.engine.defaults import create_ddp_model
 from detectron2.engine.train_loop import TrainerBase
-from detectron2.evaluation import DatasetEvaluator, DatasetEvaluators
+from detectron2.evaluation import DatasetEvaluator, DatasetEvaluators, print_csv_format
 from detectron2.projects.deeplab import build_lr_scheduler
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
@@ -33,6 +31,7 @@ from .activation_checkpointing import checkpoint_activations
 from .ema import ModelEMA
 from .memory_format import use_channels_last
 from .optimizer import build_optimizer
+from .two_thresholds import RawOutputs, TwoThresholdsEvaluator
 
 __all__ = ["Trainer", "check_classes", "create_ddp"]
 
@@ -156,22 +155,42 @@ class Trainer(DefaultTrainer):
         model: nn.Module,
         evaluators: list[DatasetEvaluator] | DatasetEvaluators | None = None,
     ) -> OrderedDict:
-        """Evaluate every test set, a second time at ``TEST.AP_SCORE_THRESH`` where it differs.
+        """Evaluate every test set, also at ``TEST.AP_SCORE_THRESH`` where it differs.
+
+        The network runs once for both; evaluators that are given see the first alone.
 
         Returns:
             As ``DefaultTrainer.test``; the second results stand under ``score_thresh_<value>``.
         """
-        results = super().test(cfg, model, evaluators)
         thresh = cfg.MODEL.RCF.TEST.AP_SCORE_THRESH
-        if thresh < 0 or thresh == cfg.MODEL.RCF.TEST.SCORE_THRESH:
-            return results
+        first = cfg.MODEL.RCF.TEST.SCORE_THRESH
+        if thresh in (-1, first) or evaluators is not None:
+            return super().test(cfg, model, evaluators)
         name = f"score_thresh_{thresh:g}"
-        logger.info("Second evaluation, with slots firing at a probability of %g", thresh)
+        logger.info("Evaluated with slots firing at %g and, as %s, at %g", first, name, thresh)
         second = cfg.clone()
         second.defrost()
         second.OUTPUT_DIR = os.path.join(cfg.OUTPUT_DIR, name)
-        with _firing_at(model, thresh):
-            results[name] = super().test(second, model, evaluators)
+        rcf = model.module if isinstance(model, DistributedDataParallel) else model
+        evaluators = [
+            TwoThresholdsEvaluator(
+                model=rcf,
+                first=cls.build_evaluator(cfg, dataset),
+                second=cls.build_evaluator(second, dataset),
+                thresholds=(first, thresh),
+            )
+            for dataset in cfg.DATASETS.TEST
+        ]
+        results = super().test(cfg, RawOutputs(rcf), evaluators)
+        found = [evaluator.second_results for evaluator in evaluators]
+        if len(found) == 1:
+            results[name] = found[0]
+        else:
+            results[name] = OrderedDict(zip(cfg.DATASETS.TEST, found, strict=True))
+        if comm.is_main_process():
+            for dataset, figures in zip(cfg.DATASETS.TEST, found, strict=True):
+                logger.info("Evaluation results for %s, %s:", dataset, name)
+                print_csv_format(figures)
         return results
 
 
@@ -190,13 +209,3 @@ def check_classes(dataset_name: str, num_classes: int, key: str = "MODEL.RCF.NUM
             f"data set '{dataset_name}' has {len(classes)} classes ({', '.join(classes)}), but "
             f"{key} is {num_classes}"
         )
-
-
-@contextmanager
-def _firing_at(model: nn.Module, score_thresh: float) -> Iterator[None]:
-    rcf = model.module if isinstance(model, DistributedDataParallel) else model
-    before, rcf.score_thresh = rcf.score_thresh, score_thresh
-    try:
-        yield
-    finally:
-        rcf.score_thresh = before

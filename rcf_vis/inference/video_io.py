@@ -118,13 +118,20 @@ class VideoFile(FrameSource):
 
 
 class ImageSequence(FrameSource):
-    """Image files of one size as the frames of a video, in the order given."""
+    """Image files of one size as the frames of a video, in the order given.
+
+    Raises:
+        FileNotFoundError: there are no images, or the first is not there.
+        ValueError: the first image is broken.
+    """
 
     frame_rate = None
 
     def __init__(self, paths: Sequence[PathLike], *, name: str):
         self.name = name
         self.paths = [str(path) for path in paths]
+        if not self.paths:
+            raise FileNotFoundError(f"{name}: no image was given")
         self.num_frames = len(self.paths)
         self.height, self.width = _read_image(self.paths[0]).shape[:2]
 
@@ -141,7 +148,8 @@ def open_frames(source: PathLike | Sequence[PathLike]) -> FrameSource:
 
     Raises:
         FileNotFoundError: there is nothing at ``source``, or no image in it.
-        ValueError: a file that is no video, has no video stream, or is broken.
+        ValueError: a file that is no video, has no video stream, or is broken; a pattern that
+            matches several videos.
 
     Example::
 
@@ -165,6 +173,12 @@ def open_frames(source: PathLike | Sequence[PathLike]) -> FrameSource:
         return ImageSequence(sorted(images, key=_natural_key), name=str(source))
     if len(files) == 1 and not path.is_dir():
         return open_frames(files[0])  # a pattern that matches one video or one folder
+    if files and not path.is_dir():
+        shown = ", ".join(map(str, sorted(files, key=_natural_key)[:3]))
+        raise ValueError(
+            f"{source} matches {len(files)} files or folders ({shown}{', …' * (len(files) > 3)}): "
+            "expected images, or one video"
+        )
     found = f"no image in the folder {source}" if path.is_dir() else f"nothing found at {source}"
     raise FileNotFoundError(
         f"{found}: expected a video file, or images ({', '.join(sorted(IMAGE_SUFFIXES))})"

@@ -8,7 +8,7 @@ from .instance_decoder import InstanceDecoder
 from .instance_heads import InstanceHeads
 from .mask_decoder import MaskDecoder
 from .matcher import HungarianMatcher
-from .online import OnlineState, StepOutput
+from .online import FrameOutput, OnlineState, StepOutput
 from .rcf import RCF
 from .tokens import ReferenceTokenizer, TargetTokenizer, TokenGroup
 
@@ -16,6 +16,7 @@ __all__ = [
     "RCF",
     "FeatureMap",
     "FrameFeatures",
+    "FrameOutput",
     "FusedContext",
     "HungarianMatcher",
     "InstanceDecoder",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from torch import Tensor
 
@@ -12,7 +12,7 @@ from rcf_vis.tracking import IdentityState
 from .feature_map import FeatureMap
 from .targets import SlotPredictions
 
-__all__ = ["OnlineState", "StepOutput"]
+__all__ = ["FrameOutput", "OnlineState", "StepOutput"]
 
 _Item = TypeVar("_Item")
 
@@ -58,6 +58,22 @@ class OnlineState:
 def _filled(past: tuple[_Item, ...], present: _Item, count: int) -> tuple[_Item, ...]:
     past = past[:count]
     return past + ((past or (present,))[-1],) * (count - len(past))
+
+
+class FrameOutput(NamedTuple):
+    """What the network says of one frame of one video: all that decisions are made from.
+
+    Attributes:
+        logits: ``(N, num_classes + 1)`` class logits, the empty class last.
+        masks: ``(N, h, w)`` mask logits at ``stride``, without padding.
+        stride: of S_t, in pixels of the network's input.
+        image_size: (height, width) of the network's input, without padding.
+    """
+
+    logits: Tensor
+    masks: Tensor
+    stride: int
+    image_size: tuple[int, int]
 
 
 @dataclass(frozen=True)

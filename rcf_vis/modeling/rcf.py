@@ -11,7 +11,7 @@ from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
 from detectron2.structures import BitMasks, ImageList, Instances
 from torch import Tensor, nn
 
-from rcf_vis.tracking import IdentityRules, assign_identities
+from rcf_vis.tracking import IdentityRules, IdentityState, assign_identities
 
 from .audio import AudioContext
 from .context_fusion import RobustContextFusion
@@ -20,7 +20,7 @@ from .feature_map import FeatureMap, FrameFeatures, check_levels
 from .instance_decoder import InstanceDecoder
 from .instance_heads import InstanceHeads
 from .mask_decoder import MaskDecoder
-from .online import OnlineState, StepOutput
+from .online import FrameOutput, OnlineState, StepOutput
 from .postprocessing import binary_masks, fired_slots
 from .targets import frame_targets
 
@@ -100,6 +100,7 @@ class RCF(nn.Module):
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
         rcf, test = cfg.MODEL.RCF, cfg.MODEL.RCF.TEST
+        _check_evaluation_keys(test)
         backbone = build_backbone(cfg)
         shapes = backbone.output_shape()
         check_levels(rcf.IN_FEATURES, rcf.CONTEXT_FEATURE, shapes)
@@ -220,20 +221,36 @@ class RCF(nn.Module):
             ``pred_classes``, ``scores`` (of this frame), ``class_probs`` (F × num_classes),
             ``track_ids`` and ``slots`` (int64); and the state for the next frame.
         """
-        audio_feature = None if self.audio is None else self.audio.features_of_frame(audio)
-        output, state = self.step(self.extract_features([image]), state, audio_feature)
-        fired, class_probs = fired_slots(output.logits[0], self.score_thresh)
-        segmentation = output.segmentation
-        height, width = segmentation.valid_sizes[0]
+        frame, state = self._frame_output(image, state, audio)
+        instances, identities = self.decide(frame, state.identities, output_size)
+        return instances, replace(state, identities=identities)
+
+    @torch.no_grad()
+    def decide(
+        self,
+        frame: FrameOutput,
+        identities: IdentityState,
+        output_size: tuple[int, int],
+        score_thresh: float | None = None,
+    ) -> tuple[Instances, IdentityState]:
+        """From the network's output for a frame to instances: what fires, masks, identities.
+
+        Args:
+            frame: of :meth:`run_network`.
+            identities: the video's past; ``IdentityState()`` for its first frame.
+            output_size: (height, width) of the masks.
+            score_thresh: at which slots fire; None: the model's own.
+
+        Returns:
+            As :meth:`track`, with the identities' state for the next frame.
+        """
+        thresh = self.score_thresh if score_thresh is None else score_thresh
+        fired, class_probs = fired_slots(frame.logits, thresh)
         masks = binary_masks(
-            output.masks[0, fired, :height, :width],
-            segmentation.stride,
-            image.shape[-2:],
-            output_size,
-            self.mask_thresh,
+            frame.masks[fired], frame.stride, frame.image_size, output_size, self.mask_thresh
         )
-        identities, identity_state = assign_identities(
-            fired.tolist(), masks, state.identities, self.identity_rules
+        track_ids, identities = assign_identities(
+            fired.tolist(), masks, identities, self.identity_rules
         )
         instances = Instances(output_size)
         instances.pred_masks = masks
@@ -241,12 +258,16 @@ class RCF(nn.Module):
         instances.scores, instances.pred_classes = class_probs.max(-1)
         instances.class_probs = class_probs
         instances.slots = fired
-        instances.track_ids = torch.tensor(identities, dtype=torch.int64, device=self.device)
-        return instances, replace(state, identities=identity_state)
+        instances.track_ids = torch.tensor(track_ids, dtype=torch.int64, device=self.device)
+        return instances, identities
 
-    def _video(self, video: dict) -> Iterator[Instances]:
-        state, output_size = OnlineState(), (video["height"], video["width"])
-        frames = video["image"]
+    def run_network(self, video: dict) -> Iterator[FrameOutput]:
+        """The network's output for each frame of a video, computed as it is consumed.
+
+        Args:
+            video: as in :meth:`forward`, not in training.
+        """
+        state, frames = OnlineState(), video["image"]
         audio_of = video.get("audio_features", video.get("audio"))
         if self.audio is None or audio_of is None:
             audio_of = [None] * len(frames)
@@ -255,7 +276,24 @@ class RCF(nn.Module):
                 f"a video of {len(frames)} frames with audio for {len(audio_of)} of them"
             )
         for image, audio in zip(frames, audio_of, strict=True):
-            instances, state = self.track(image, state, output_size, audio)
+            output, state = self._frame_output(image, state, audio)
+            yield output
+
+    @torch.no_grad()
+    def _frame_output(
+        self, image: Tensor, state: OnlineState, audio: Tensor | None
+    ) -> tuple[FrameOutput, OnlineState]:
+        audio_feature = None if self.audio is None else self.audio.features_of_frame(audio)
+        output, state = self.step(self.extract_features([image]), state, audio_feature)
+        height, width = output.segmentation.valid_sizes[0]
+        masks = output.masks[0, :, :height, :width]
+        size = (int(image.shape[-2]), int(image.shape[-1]))
+        return FrameOutput(output.logits[0], masks, output.segmentation.stride, size), state
+
+    def _video(self, video: dict) -> Iterator[Instances]:
+        identities, output_size = IdentityState(), (video["height"], video["width"])
+        for frame in self.run_network(video):
+            instances, identities = self.decide(frame, identities, output_size)
             yield instances
 
     def _losses(self, clips: list[dict]) -> dict[str, Tensor]:
@@ -296,3 +334,16 @@ class RCF(nn.Module):
             output, state = self.step(frame, state, audio_features[t])
             outputs.append(output)
         return outputs
+
+
+def _check_evaluation_keys(test: CfgNode) -> None:
+    """Those that the evaluation reads long after: a wrong one is to be told before any work."""
+    if test.LABELS_PER_TRACK < 1:
+        raise ValueError(
+            f"MODEL.RCF.TEST.LABELS_PER_TRACK is {test.LABELS_PER_TRACK}, expected 1 or more"
+        )
+    if test.AP_SCORE_THRESH != -1 and not 0 <= test.AP_SCORE_THRESH <= 1:
+        raise ValueError(
+            f"MODEL.RCF.TEST.AP_SCORE_THRESH is {test.AP_SCORE_THRESH}, expected 0 <= it <= 1, or "
+            "-1 for no second evaluation"
+        )

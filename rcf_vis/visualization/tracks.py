@@ -86,6 +86,11 @@ class TrackVisualizer:
     An identity keeps its colour and number. Its class is the best of the mean of its class
     distributions so far, so a label does not flicker; the score is this frame's.
 
+    Args:
+        class_names: of the model's classes.
+        alpha: opacity of the masks, in [0, 1].
+        min_score: predictions below it are not drawn.
+
     Example::
 
         visualizer = TrackVisualizer(MetadataCatalog.get("ytvis_2019_val").thing_classes)
@@ -93,9 +98,10 @@ class TrackVisualizer:
             picture = visualizer.draw(frame, predictor(frame))
     """
 
-    def __init__(self, class_names: Sequence[str], *, alpha: float = 0.45):
+    def __init__(self, class_names: Sequence[str], *, alpha: float = 0.45, min_score: float = 0.0):
         self.class_names = list(class_names)
         self.alpha = alpha
+        self.min_score = min_score
         self.reset()
 
     def reset(self) -> None:
@@ -126,8 +132,14 @@ class TrackVisualizer:
         ):
             name = self._class_name(track_id, probs)
             labels.append(_label(track_id, name, score))
-        masks = [mask.numpy() for mask in instances.pred_masks]
-        return draw_masks(frame, masks, track_ids, labels, alpha=self.alpha)
+        drawn = [k for k, score in enumerate(instances.scores.tolist()) if score >= self.min_score]
+        return draw_masks(
+            frame,
+            [instances.pred_masks[k].numpy() for k in drawn],
+            [track_ids[k] for k in drawn],
+            [labels[k] for k in drawn],
+            alpha=self.alpha,
+        )
 
     def _class_name(self, track_id: int, probs: torch.Tensor) -> str:
         if len(probs) != len(self.class_names):

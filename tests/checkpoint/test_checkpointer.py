@@ -1,10 +1,15 @@
+import json
 import logging
 
 import pytest
 import torch
+from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling import build_model
 
+from rcf_vis import OnlinePredictor
 from rcf_vis.checkpoint import RCFCheckpointer, known_class_names
+from rcf_vis.data import register_ytvis_instances
+from rcf_vis.errors import DatasetError
 
 
 @pytest.fixture
@@ -95,6 +100,46 @@ def test_a_fine_tuning_that_is_resumed_keeps_its_class_layer(patch_cfg, weights,
     assert known_class_names(()) is None
     assert known_class_names(("ytvis_2021_val", "ovis_val"))[0] == "airplane"
     assert known_class_names(("a set without names",)) is None
+
+
+def test_class_names_of_a_set_that_is_not_loaded_yet(tmp_path, monkeypatch):
+    """Of the json of one's own set, or of a public one that has them from there alone."""
+    names, json_file = ["cow", "dog"], tmp_path / "avis" / "valid.json"
+    json_file.parent.mkdir()
+    (tmp_path / "avis" / "valid" / "JPEGImages").mkdir(parents=True)
+    categories = [{"id": 5, "name": "dog"}, {"id": 2, "name": "cow"}]
+    json_file.write_text(json.dumps({"categories": categories, "videos": []}))
+    register_ytvis_instances("not_loaded", {}, str(json_file), str(tmp_path))
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    try:
+        assert known_class_names(("not_loaded",)) == known_class_names(("avis_val",)) == names
+        assert MetadataCatalog.get("not_loaded").get("thing_classes") is None
+        json_file.unlink()  # a machine without the data
+        assert known_class_names(("not_loaded",)) is None is known_class_names(("avis_val",))
+        json_file.write_text("{")
+        with pytest.raises(DatasetError, match=r"valid\.json: not a complete json"):
+            known_class_names(("not_loaded",))
+    finally:
+        DatasetCatalog.remove("not_loaded")
+        MetadataCatalog.remove("not_loaded")
+
+
+def test_weights_of_other_classes_than_a_set_of_ones_own(patch_cfg, tmp_path):
+    """As --eval-only and OnlinePredictor load them, before the set is read."""
+    json_file = tmp_path / "own.json"
+    categories = [{"id": k, "name": name} for k, name in enumerate("abc", start=1)]
+    json_file.write_text(json.dumps({"categories": categories, "videos": []}))
+    model = build_model(patch_cfg)
+    RCFCheckpointer(model, str(tmp_path), class_names=["a", "b", "x"]).save("w")
+    patch_cfg.MODEL.WEIGHTS = str(tmp_path / "w.pth")
+    patch_cfg.DATASETS.TEST = ("own_classes",)
+    register_ytvis_instances("own_classes", {}, str(json_file), str(tmp_path))
+    try:
+        with pytest.raises(ValueError, match="number 2 is 'x' there and 'c' here"):
+            OnlinePredictor(patch_cfg)
+    finally:
+        DatasetCatalog.remove("own_classes")
+        MetadataCatalog.remove("own_classes")
 
 
 @pytest.fixture

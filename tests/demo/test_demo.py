@@ -83,7 +83,8 @@ def test_random_model_on_a_video(demo, config, video, tmp_path, capsys):
     out, results = tmp_path / "out.mp4", tmp_path / "out.json"
     demo.main(
         ["--config-file", config, "--input", video, "--output", str(out)]
-        + ["--save-json", str(results), "--video-id", "7", "--confidence-threshold", "0"]
+        + ["--save-json", str(results), "--video-id", "7"]
+        + ["--opts", "MODEL.RCF.TEST.SCORE_THRESH", "0.0"]
     )
     frames = open_frames(out)
     assert (frames.width, frames.height, frames.num_frames) == (WIDTH, HEIGHT, LENGTH)
@@ -110,20 +111,18 @@ def test_random_model_on_a_video(demo, config, video, tmp_path, capsys):
     assert left(tmp_path) == ["out.json", "out.mp4"]
 
 
-def test_confidence_threshold(demo, config, video, tmp_path, fake):
-    results = str(tmp_path / "out.json")
-    command = ["--config-file", config, "--input", video, "--save-json", results]
-    demo.main(command)
-    assert fake.cfg.MODEL.RCF.TEST.SCORE_THRESH == 0.4  # what the config says
-    demo.main([*command, "--confidence-threshold", "0.85"])
-    assert fake.cfg.MODEL.RCF.TEST.SCORE_THRESH == 0.85
-
-
-def test_confidence_threshold_reaches_the_model(demo, config, video, tmp_path):
-    results = tmp_path / "out.json"
-    command = ["--config-file", config, "--input", video, "--save-json", str(results)]
-    demo.main([*command, "--confidence-threshold", "1"])
-    assert json.loads(results.read_text()) == []
+def test_confidence_threshold_is_of_the_drawing_alone(demo, config, video, tmp_path, fake):
+    """The fake's object has a score of 0.7: below the threshold it is tracked and not drawn."""
+    saved = []
+    for threshold, drawn in (("0.65", True), ("0.75", False)):
+        out, results = tmp_path / f"{threshold}.mp4", tmp_path / f"{threshold}.json"
+        demo.main(["--config-file", config, "--input", video, "--confidence-threshold", threshold]
+                  + ["--output", str(out), "--save-json", str(results)])  # fmt: skip
+        assert fake.cfg.MODEL.RCF.TEST.SCORE_THRESH == 0.4  # what the config says
+        saved.append(json.loads(results.read_text()))
+        frame = next(iter(open_frames(out)))
+        assert (np.abs(frame.astype(int) - 100).max() > 50) == drawn
+    assert saved[0] == saved[1] and len(saved[0]) == 1
 
 
 def test_what_the_fake_predicts_is_drawn_and_saved(demo, config, video, tmp_path, fake):
@@ -251,8 +250,8 @@ def test_real_clips(demo, config, tmp_path):
     assert sets
     for folder in (min(folder.iterdir()) for folder in sets):
         out, results = tmp_path / f"{folder.name}.mp4", tmp_path / f"{folder.name}.json"
-        demo.main(["--config-file", config, "--input", str(folder), "--output", str(out)]
-                  + ["--save-json", str(results), "--confidence-threshold", "0.2"])  # fmt: skip
+        files = ["--input", str(folder), "--output", str(out), "--save-json", str(results)]
+        demo.main(["--config-file", config, *files, "MODEL.RCF.TEST.SCORE_THRESH", "0.2"])
         frames, source = open_frames(out), open_frames(folder)
         assert frames.num_frames == source.num_frames
         assert (frames.width - source.width, frames.height - source.height) <= (1, 1)

@@ -7,9 +7,9 @@ from rcf_vis.modeling import targets
 @pytest.fixture
 def double_precision(monkeypatch):
     """Models and losses in float64, also where the package says float32."""
-    block_mean = targets._block_mean
+    shares = targets._shares_of_cells
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
-    monkeypatch.setattr(targets, "_block_mean", lambda *args: block_mean(*args).double())
+    monkeypatch.setattr(targets, "_shares_of_cells", lambda *args: shares(*args).double())
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)

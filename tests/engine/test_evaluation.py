@@ -81,6 +81,48 @@ def test_two_processes_and_two_test_sets(cfg, tmp_path):
     assert (tmp_path / "two" / "figures.json").read_text() == json.dumps(alone)
 
 
+@pytest.mark.parametrize("sets", [1, 2])
+def test_two_thresholds_in_one_pass(cfg, tmp_path, sets):
+    """The figures and files of two evaluations, from one pass of the network."""
+    cfg.DATASETS.TEST = cfg.DATASETS.TEST[:sets]
+    torch.manual_seed(0)
+    model = build_model(cfg)
+    scores = sorted(
+        float(score)
+        for batch in Trainer.build_test_loader(cfg, "evaluation_a")
+        for frames in model.eval()(batch)
+        for instances in frames
+        for score in instances.scores
+    )
+    low, high = scores[len(scores) // 4], scores[len(scores) // 2]
+    expected, files = [], []
+    for thresh in (high, low):
+        model.score_thresh = cfg.MODEL.RCF.TEST.SCORE_THRESH = thresh
+        cfg.OUTPUT_DIR = str(tmp_path / f"alone_{thresh}")
+        expected.append(Trainer.test(cfg, model))
+        files.append(_files(cfg.OUTPUT_DIR))
+    assert files[0] != files[1]
+
+    model.score_thresh = cfg.MODEL.RCF.TEST.SCORE_THRESH = high
+    cfg.MODEL.RCF.TEST.AP_SCORE_THRESH, cfg.OUTPUT_DIR = low, str(tmp_path / "both")
+    passes = []
+    model.backbone.register_forward_hook(lambda *_: passes.append(1))
+    found = Trainer.test(cfg, model)
+    name = f"score_thresh_{low:g}"
+    second = found.pop(name)
+    assert json.dumps(found) == json.dumps(expected[0])
+    assert json.dumps(second) == json.dumps(expected[1])
+    assert _files(cfg.OUTPUT_DIR) == files[0]
+    assert _files(Path(cfg.OUTPUT_DIR) / name) == files[1]
+    assert len(passes) == sum(sum(LENGTHS[dataset]) for dataset in cfg.DATASETS.TEST)
+
+
+@pytest.mark.parametrize("thresh", [-1.0, 0.0])
+def test_one_evaluation_where_the_thresholds_do_not_differ(cfg, thresh):
+    cfg.MODEL.RCF.TEST.AP_SCORE_THRESH = thresh
+    assert list(Trainer.test(cfg, build_model(cfg))) == list(LENGTHS)
+
+
 def test_evaluation_in_training(cfg):
     cfg.SOLVER.MAX_ITER, cfg.TEST.EVAL_PERIOD = 4, 2
     trainer = FixedClipsTrainer(cfg)

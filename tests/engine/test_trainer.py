@@ -1,13 +1,11 @@
-"""The training loop: several processes, resuming, the second evaluation."""
+"""The training loop: several processes, resuming, mixed precision."""
 
 import json
 
 import pytest
 import torch
 from detectron2.engine import launch
-from detectron2.modeling import build_model
 
-from rcf_vis.engine import Trainer
 from tests.engine.training import FixedClipsTrainer, save_gradients
 
 
@@ -74,42 +72,15 @@ def test_writers_leave_curves(cfg, tmp_path):
     assert list((tmp_path / "output").glob("events.out.tfevents.*"))
 
 
-class TwoThresholds(Trainer):
-    """Notes the threshold and the folder of each evaluation in place of running it."""
-
-    seen: list = []
-
-    @classmethod
-    def build_test_loader(cls, cfg, dataset_name):
-        return []
-
-    @classmethod
-    def build_evaluator(cls, cfg, dataset_name):
-        cls.seen.append(cfg.OUTPUT_DIR)
-
-
-@pytest.mark.parametrize(("ap_thresh", "passes"), [(-1.0, 1), (0.4, 1), (0.05, 2)])
-def test_second_evaluation_where_the_threshold_differs(cfg, monkeypatch, ap_thresh, passes):
-    cfg.MODEL.RCF.TEST.AP_SCORE_THRESH = ap_thresh
-    cfg.DATASETS.TEST = ("some_set",)
-    model, thresholds = build_model(cfg), []
-
-    def inference(model, loader, evaluator):
-        thresholds.append(model.score_thresh)
-        return {"segm": {"AP": 50.0}}
-
-    monkeypatch.setattr("detectron2.engine.defaults.inference_on_dataset", inference)
-    TwoThresholds.seen = []
-    results = TwoThresholds.test(cfg, model)
-    assert thresholds == [0.4, 0.05][:passes]
-    assert len(set(TwoThresholds.seen)) == passes
-    assert model.score_thresh == 0.4
-    assert results["segm"]["AP"] == 50.0
-    assert ("score_thresh_0.05" in results) == (passes == 2)
-
-
-def test_mixed_precision_needs_a_gpu(cfg):
-    cfg.SOLVER.AMP.ENABLED = True
-    if not torch.cuda.is_available():
-        with pytest.raises(AssertionError, match="CUDA is required for AMP"):
-            FixedClipsTrainer(cfg).train()
+@pytest.mark.parametrize("steps", [1, 2])
+def test_mixed_precision_on_a_cpu(cfg, steps, recwarn):
+    """bfloat16, with and without accumulation, and no word on deprecated functions."""
+    cfg.SOLVER.AMP.ENABLED, cfg.SOLVER.MAX_ITER = True, 2
+    cfg.SOLVER.IMS_PER_BATCH, cfg.SOLVER.ACCUMULATE_STEPS = 2, steps
+    trainer, dtypes = FixedClipsTrainer(cfg), set()
+    trainer.model.heads.register_forward_hook(lambda _, __, out: dtypes.add(out[0].dtype))
+    before = trainer.model.instance_decoder.queries.weight.detach().clone()
+    trainer.train()
+    assert dtypes == {torch.bfloat16}
+    assert not torch.equal(trainer.model.instance_decoder.queries.weight, before)
+    assert not [w for w in recwarn if "cuda" in str(w.message)]

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from rcf_vis.inference.video_io import open_frames
+from rcf_vis.inference.video_io import ImageSequence, open_frames
 from rcf_vis.inference.video_writer import VideoWriter
 
 
@@ -109,6 +109,18 @@ def test_glob_list_and_single_image(tmp_path):
     assert [int(f[0, 0, 0]) for f in open_frames(folder / "c1.png")] == [40]
     given = [folder / "c1.png", folder / "b10.png"]
     assert [int(f[0, 0, 0]) for f in open_frames(given)] == [40, 0]
+
+
+def test_glob_that_matches_two_videos(tmp_path):
+    for name in ("b.mp4", "a.mp4"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(ValueError, match=r"\*\.mp4 matches 2 files .*a\.mp4, .*b\.mp4\): expected"):
+        open_frames(str(tmp_path / "*.mp4"))
+
+
+def test_no_images():
+    with pytest.raises(FileNotFoundError, match="nothing: no image was given"):
+        ImageSequence([], name="nothing")
 
 
 def test_glob_that_matches_one_video(tmp_path):

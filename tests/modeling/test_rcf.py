@@ -231,6 +231,9 @@ def test_predictions_are_taken_by_detectron2(patch_cfg):
         ("MATCH_IOU_THRESH", -0.5),
         ("MATCH_IOU_THRESH", 1.5),
         ("MAX_AGE", -1),
+        ("LABELS_PER_TRACK", 0),
+        ("AP_SCORE_THRESH", -0.5),
+        ("AP_SCORE_THRESH", 1.5),
     ],
 )
 def test_test_keys_are_checked_at_construction(patch_cfg, key, value):
