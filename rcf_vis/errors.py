@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["DatasetError"]
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["DatasetError", "extra"]
 
 
 class DatasetError(ValueError):
@@ -16,3 +19,23 @@ class DatasetError(ValueError):
     def __init__(self, message: str, kind: str = "data") -> None:
         super().__init__(message)
         self.kind = kind
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Around the import of a package that only an extra of rcf_vis brings.
+
+    Raises:
+        ModuleNotFoundError: it is not installed; the message names the extra.
+
+    Example:
+        >>> with extra("audio"):
+        ...     import torchaudio
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{error.name} is not installed; it comes with: pip install 'rcf_vis[{name}]'",
+            name=error.name,
+        ) from error

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import torch
-import torchaudio
 from torch import Tensor
+
+from rcf_vis.errors import extra
 
 from .log_mel import HOP, SAMPLE_RATE, WINDOW, LogMelSpectrogram
 
@@ -121,6 +122,8 @@ def _resampling_kernel(sample_rate: int) -> tuple[Tensor, int, int]:
             f"a sample rate of {sample_rate} Hz has no simple ratio to {SAMPLE_RATE} Hz; "
             f"resample the sound before, e.g. by ffmpeg -i … -ar {SAMPLE_RATE}"
         )
+    with extra("audio"):
+        import torchaudio
     resample = torchaudio.transforms.Resample(
         sample_rate,
         SAMPLE_RATE,

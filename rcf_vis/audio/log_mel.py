@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import torch
-import torchaudio
 from torch import Tensor, nn
+
+from rcf_vis.errors import extra
 
 __all__ = ["HOP", "NUM_MELS", "SAMPLE_RATE", "SILENCE", "WINDOW", "LogMelSpectrogram"]
 
@@ -35,6 +36,8 @@ class LogMelSpectrogram(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        with extra("audio"):
+            import torchaudio
         self.spectrogram = torchaudio.transforms.Spectrogram(
             n_fft=_FFT_LENGTH,
             win_length=WINDOW,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import av
 import numpy as np
 
 from .samples import normalize
+
+if TYPE_CHECKING:  # it is imported where a file is opened: with rcf_vis it would take too long
+    import av
 
 __all__ = ["AudioFile", "NoSoundTrack", "read_audio"]
 
@@ -69,6 +72,8 @@ class AudioFile:
                 yield piece[:, skipped:]
 
     def _open(self) -> av.container.InputContainer:
+        import av
+
         try:
             container = av.open(self.name)
         except FileNotFoundError as error:
@@ -81,6 +86,8 @@ class AudioFile:
         return container
 
     def _decode(self, container: av.container.InputContainer) -> Iterator[av.AudioFrame]:
+        import av
+
         try:
             for frame in container.decode(audio=0):
                 shape = (frame.layout.nb_channels, frame.sample_rate)

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import scipy  # which imports its submodules when they are used
 import torch
 from detectron2.config import CfgNode, configurable
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -96,7 +96,7 @@ class HungarianMatcher:
         slot_of = {}
         for keys in by_clip.values():
             matrix = np.stack([rows[key] for key in keys])
-            pairs = zip(*linear_sum_assignment(matrix, maximize=True), strict=True)
+            pairs = zip(*scipy.optimize.linear_sum_assignment(matrix, maximize=True), strict=True)
             slot_of.update((keys[g], int(slot)) for g, slot in pairs)
         return slot_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import scipy  # which imports its submodules when they are used
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 __all__ = [
@@ -162,7 +162,7 @@ def pair_masks(masks: Tensor, others: Tensor, iou_thresh: float) -> list[tuple[i
     """
     iou = mask_iou(masks, others)
     iou = torch.where(iou > iou_thresh, iou, 0.0).cpu().numpy()
-    pairs = zip(*linear_sum_assignment(iou, maximize=True), strict=True)
+    pairs = zip(*scipy.optimize.linear_sum_assignment(iou, maximize=True), strict=True)
     return [(i, j) for i, j in pairs if iou[i, j] > 0]
 
 

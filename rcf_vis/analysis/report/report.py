@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from tqdm import tqdm
 
 from rcf_vis.data.ytvis import read_videos
+from rcf_vis.errors import extra
 from rcf_vis.evaluation import evaluate_ytvis
 from rcf_vis.evaluation.average_precision import METRICS
 from rcf_vis.evaluation.track_files import (
@@ -39,6 +39,9 @@ from .plots import (
 from .precision import RankedResults, mean_of_defined, precision_curves, rank_results
 from .strips import draw_strip, film_strip, save_animation
 from .video_quality import VideoQuality, best_and_worst, video_quality
+
+with extra("report"):
+    import jinja2
 
 __all__ = ["write_report"]
 
