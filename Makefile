@@ -24,7 +24,7 @@ help:
 	@echo "make clean   remove caches and output/demo"
 	@echo
 	@echo "make demo and make test call make setup when it is needed. Settings, NAME=value after make:"
-	@echo "  PYTHON=python3.11     the Python (3.10, 3.11 or 3.12) that setup makes the environment with"
+	@echo "  PYTHON=python3.11     the Python (3.10 to 3.14) that setup makes the environment with"
 	@echo "  VENV=folder           another folder than .venv"
 	@echo "  VENV=                 no setup: the environment that is active (pip install -e '.[dev]')"
 	@echo "  PY=path/to/python     no setup: the environment of this Python"
@@ -35,7 +35,7 @@ help:
 setup:
 ifeq ($(READY),setup)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 7))' 2>/dev/null || { \
-	  echo "setup: Python 3.10, 3.11 or 3.12 is needed; $(PYTHON) does not run or is too old."; \
+	  echo "setup: Python 3.10 to 3.14 is needed; $(PYTHON) does not run or is too old."; \
 	  echo "Try: make setup PYTHON=python3.11"; exit 1; }
 	@$(PYTHON) scripts/setup_venv.py $(VENV)
 else

@@ -16,6 +16,6 @@ from . import checkpoint, data, modeling  # noqa: F401  (imported for what they 
 from .config import add_rcf_config
 from .inference import OnlinePredictor
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = ["OnlinePredictor", "add_rcf_config"]

@@ -122,7 +122,9 @@ def wheel_from_git(folder: Path, url: str = GIT_URL) -> Path:
     if code != 0:
         raise InstallError(error_line(output))
     say(f"building the official source, {url}; this takes some minutes")
-    pip("install", "setuptools<81", "wheel")  # the build has to see the installed torch
+    # The build has to see the installed torch, and the official model_zoo imports pkg_resources,
+    # which setuptools 82 has no more.
+    pip("install", "setuptools<82", "wheel")
     pip(
         *("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder)),
         f"git+{url}",

@@ -30,12 +30,22 @@ REQUIREMENTS = [
     "omegaconf>=2.1,<2.4",
     "packaging",
     "pycocotools>=2.0.2",
-    "setuptools<81",  # detectron2.model_zoo imports pkg_resources
     "tabulate",
     "tensorboard",
     "termcolor>=1.1",
     "tqdm>4.29.0",
     "yacs>=0.1.8",
+]
+
+# setuptools 82 has no pkg_resources any more, which this one module asks for the place of a file.
+MODEL_ZOO = "detectron2/model_zoo/model_zoo.py"
+PATCHES = [
+    (b"import pkg_resources\n", b"from importlib.resources import files\n"),
+    (
+        b"pkg_resources.resource_filename(\n"
+        b'        "detectron2.model_zoo", os.path.join("configs", config_path)\n    )',
+        b'str(files("detectron2.model_zoo") / "configs" / config_path)',
+    ),
 ]
 
 ORIGIN = f"""\
@@ -45,8 +55,9 @@ Apache License 2.0, see LICENSE. Project: https://github.com/facebookresearch/de
 This wheel was packed on the computer it is installed on, by scripts/install_detectron2.py of
 rcf_vis, from the copy of Detectron2's Python code in the PyPI wheel {CARRIER} {CARRIER_VERSION}.
 That copy bears the name `{CARRIER}.detectron2`; here each such name was changed back to
-`detectron2`, and nothing else was changed. Detectron2's compiled operators (rotated boxes,
-deformable convolution, fast COCO evaluation) are not in it, and no file of {CARRIER} itself is.
+`detectron2`, and in model_zoo.py pkg_resources to importlib.resources. Nothing else was changed.
+Detectron2's compiled operators (rotated boxes, deformable convolution, fast COCO evaluation) are
+not in it, and no file of {CARRIER} itself is.
 """
 
 
@@ -61,7 +72,7 @@ def repack(carrier: Path, folder: Path) -> Path:
 
     Raises:
         InstallError: the carrier has another name or version than the pinned one, carries no
-            Detectron2 or another version of it, or its name is left over in a file.
+            Detectron2 or another one than expected, or its name is left over in a file.
     """
     files = detectron2_files(carrier)
     info = f"detectron2-{WHEEL_VERSION}.dist-info"
@@ -102,10 +113,20 @@ def detectron2_files(carrier: Path) -> dict[str, bytes]:
     for name, data in files.items():
         if CARRIER.lower() in name.lower() or CARRIER.lower().encode() in data.lower():
             raise InstallError(f"{carrier.name}: the name {CARRIER} is left over in {name}")
+    files[MODEL_ZOO] = patched(files.get(MODEL_ZOO, b""), carrier.name)
     expected = f'__version__ = "{CODE_VERSION}"'
     if expected.encode() not in files.get("detectron2/__init__.py", b""):
         raise InstallError(f"{carrier.name}: expected {prefix}__init__.py with {expected}")
     return files
+
+
+def patched(code: bytes, file: str) -> bytes:
+    """``model_zoo.py`` with :data:`PATCHES`; InstallError if one of them has no place in it."""
+    for old, new in PATCHES:
+        if code.count(old) != 1:
+            raise InstallError(f"{file}: expected {old.decode()!r} once in {MODEL_ZOO}")
+        code = code.replace(old, new)
+    return code
 
 
 def check_carrier(archive: zipfile.ZipFile, names: list[str], file: str) -> None:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PINS = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
 TORCH_TITLE = f"{', '.join(PINS)} (with CUDA about 2.6 GB to download, 5 GB on disk)"
 PACKAGE_TITLE = "rcf_vis and the rest of what it needs (about 0.2 GB to download)"
-OLDEST, NEWEST = (3, 10), (3, 12)
+OLDEST, NEWEST = (3, 10), (3, 14)  # those that PINS have wheels for
 DETECTRON2_SCRIPTS = ["scripts/install_detectron2.py", "scripts/repack_detectron2.py"]
 VERSION_CODE = "import json, sys; print(json.dumps(sys.version_info[:2]))"
 PIP_ENV = {"PIP_USER": "0", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
@@ -82,7 +82,7 @@ def python_version(python: str) -> tuple[int, int] | None:
 
 
 def check_version(python: str) -> None:
-    """Raises SetupError for a Python outside of 3.10 to 3.12."""
+    """Raises SetupError for a Python outside of 3.10 to 3.14."""
     version = python_version(python)
     if version is not None and OLDEST <= version <= NEWEST:
         return
@@ -90,7 +90,7 @@ def check_version(python: str) -> None:
     usable = [n for n in names if shutil.which(n) and python_version(n) is not None]
     hint = f"make setup PYTHON={usable[-1]}" if usable else "install one, then make setup PYTHON=…"
     found = "no Python that runs" if version is None else "Python {}.{}".format(*version)
-    raise SetupError(f"Python 3.10, 3.11 or 3.12 is needed; {python} is {found}. Try: {hint}")
+    raise SetupError(f"Python 3.10 to 3.14 is needed; {python} is {found}. Try: {hint}")
 
 
 def make_venv(env: Environment) -> None:
@@ -143,7 +143,7 @@ STEPS = [
     ("venv", "virtual environment", make_venv, []),
     ("torch", TORCH_TITLE, install_torch, PINS),
     ("detectron2", "Detectron2", install_detectron2, DETECTRON2_SCRIPTS),
-    ("package", PACKAGE_TITLE, install_package, ["setup.py", str(ROOT)]),
+    ("package", PACKAGE_TITLE, install_package, ["setup.py", "pyproject.toml", str(ROOT)]),
 ]
 
 

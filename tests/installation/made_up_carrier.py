@@ -13,6 +13,19 @@ FILES = {
     "NAME = 'LabGym.detectron2.x'\n",
     "LabGym/detectron2/engine.py": "from LabGym.detectron2 import __version__\n"
     "from LabGym.detectron2.utils import NAME as LABEL\n",
+    "LabGym/detectron2/model_zoo/__init__.py": "",
+    "LabGym/detectron2/model_zoo/model_zoo.py": """\
+import os
+import pkg_resources
+import LabGym.detectron2
+
+
+def get_config_file(config_path):
+    cfg_file = pkg_resources.resource_filename(
+        "LabGym.detectron2.model_zoo", os.path.join("configs", config_path)
+    )
+    return cfg_file
+""",
     "LabGym/detectron2/model_zoo/configs/a.yaml": "_BASE_: ü.yaml\n",
     METADATA: "Metadata-Version: 2.1\nName: LabGym\nVersion: 3.1.2\n",
     "labgym-3.1.2.dist-info/licenses/LICENSE.txt": "GNU GENERAL PUBLIC LICENSE\n",

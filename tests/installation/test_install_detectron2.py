@@ -41,6 +41,7 @@ class Machine:
         self.calls: list[str] = []
         self.git_env: dict[str, str] = {}
         self.git_timeout: float | None = None
+        self.installed: list[str] = []
 
     def run(self, command, *, timeout=None, cwd=None, env=None):
         if command[:2] == ["git", "ls-remote"]:
@@ -54,6 +55,7 @@ class Machine:
         assert command[1:3] == ["-m", "pip"]
         action, arguments = command[3], command[4:]
         self.calls.append(f"{action} {Path(arguments[-1]).name}")
+        self.installed += arguments if action == "install" else []
         if action == "wheel":
             assert "--no-build-isolation" in arguments and env["GIT_TERMINAL_PROMPT"] == "0"
             folder = Path(arguments[arguments.index("--wheel-dir") + 1])
@@ -120,6 +122,7 @@ def test_the_official_source_comes_first(run_on):
     ]
     assert machine.git_env["GIT_TERMINAL_PROMPT"] == "0"
     assert machine.git_timeout <= 30
+    assert "setuptools<82" in machine.installed  # its model_zoo imports pkg_resources
 
 
 @pytest.mark.parametrize(

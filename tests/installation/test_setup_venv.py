@@ -13,7 +13,7 @@ from setup_venv import Environment, SetupError
 def root(tmp_path, monkeypatch):
     """A checkout of which the steps only note that they ran."""
     (tmp_path / "scripts").mkdir()
-    for name in ("setup.py", *setup_venv.DETECTRON2_SCRIPTS):
+    for name in ("setup.py", "pyproject.toml", *setup_venv.DETECTRON2_SCRIPTS):
         (tmp_path / name).write_text("1")
     monkeypatch.setattr(setup_venv, "ROOT", tmp_path)
     return tmp_path
@@ -73,7 +73,11 @@ def test_the_next_run_goes_on_where_one_stopped(env, steps):
 
 @pytest.mark.parametrize(
     "name, repeated",
-    [("setup.py", ["package"]), *[(n, ALL[2:]) for n in setup_venv.DETECTRON2_SCRIPTS]],
+    [
+        ("setup.py", ALL[3:]),
+        ("pyproject.toml", ALL[3:]),
+        *[(n, ALL[2:]) for n in setup_venv.DETECTRON2_SCRIPTS],
+    ],
 )
 def test_a_changed_file_repeats_its_step_and_those_after_it(env, steps, root, name, repeated):
     steps(env)
@@ -121,7 +125,7 @@ def test_packages_whose_installation_was_cut_off_are_forgotten(env, capsys):
 
 
 @pytest.mark.parametrize(
-    "version, accepted", [((3, 9), 0), ((3, 10), 1), ((3, 12), 1), ((3, 13), 0)]
+    "version, accepted", [((3, 9), 0), ((3, 10), 1), ((3, 14), 1), ((3, 15), 0)]
 )
 def test_python_version(monkeypatch, version, accepted):
     found = {"/a/python": version, "python3.11": (3, 11)}
@@ -133,7 +137,7 @@ def test_python_version(monkeypatch, version, accepted):
     with pytest.raises(SetupError) as error:
         setup_venv.check_version("/a/python")
     assert str(error.value) == (
-        "Python 3.10, 3.11 or 3.12 is needed; /a/python is Python {}.{}. "
+        "Python 3.10 to 3.14 is needed; /a/python is Python {}.{}. "
         "Try: make setup PYTHON=python3.11".format(*version)
     )
 
