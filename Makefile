@@ -13,14 +13,22 @@ PY := $(VENV)/bin/python
 READY := setup
 endif
 
+# Each check runs, also when one before it fails; the contracts of imports stand in pyproject.toml.
+IMPORTS := -c 'from importlinter.cli import lint_imports_command as run; run()' --no-cache --no-logo
+define LINT
+$(PY) -m ruff check || failed="$$failed ruff check,"; \
+$(PY) -m ruff format --check || failed="$$failed ruff format,"; \
+$(PY) $(IMPORTS) || failed="$$failed imports,";
+endef
+
 .PHONY: help setup demo test lint clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make setup   make $(VENV): PyTorch, Detectron2, rcf_vis; quick when it is there already"
 	@echo "make demo    the whole system at work, on synthetic videos; results in output/demo"
-	@echo "make test    pytest, ruff check, ruff format --check"
-	@echo "make lint    the two ruff checks alone"
+	@echo "make test    pytest, and what make lint does"
+	@echo "make lint    ruff check, ruff format --check, and which package may import which"
 	@echo "make clean   remove caches and output/demo"
 	@echo
 	@echo "make demo and make test call make setup when it is needed. Settings, NAME=value after make:"
@@ -51,12 +59,13 @@ test: $(READY)
 	@failed=; \
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} \
 	  $(PY) -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS) || failed="$$failed pytest,"; \
-	$(PY) -m ruff check || failed="$$failed ruff check,"; \
-	$(PY) -m ruff format --check || failed="$$failed ruff format,"; \
+	$(LINT) \
 	if [ -n "$$failed" ]; then echo "make test:$${failed%,} failed"; exit 1; fi
 
 lint: $(READY)
-	@$(PY) -m ruff check; checked=$$?; $(PY) -m ruff format --check && exit $$checked
+	@failed=; \
+	$(LINT) \
+	if [ -n "$$failed" ]; then echo "make lint:$${failed%,} failed"; exit 1; fi
 
 clean:
 	rm -rf output/demo build .pytest_cache .ruff_cache
