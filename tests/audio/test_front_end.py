@@ -10,7 +10,6 @@ from rcf_vis.audio import SILENCE, AudioStream, LogMelSpectrogram, audio_patches
 
 from . import vggish_reference as reference
 
-RATES = (8000, 16000, 22050, 44100, 48000)
 TOLERANCE = 1e-4
 
 
@@ -61,14 +60,30 @@ def test_leading_dimensions_and_short_sounds():
     assert pytest.approx(math.log(0.01)) == SILENCE
 
 
-@pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("signal", SIGNALS)
-def test_patches_of_every_rate(signal, rate):
-    samples = SIGNALS[signal](rate)
-    expected = reference.patches(samples, rate, frame_rate=15.0, num_frames=3, size=14)
-    found = audio_patches(samples, rate, frame_rate=15.0, num_frames=3, patch_frames=14)
+def test_patches(signal):
+    samples = SIGNALS[signal](16000)
+    expected = reference.patches(samples, frame_rate=15.0, num_frames=3, size=14)
+    found = audio_patches(samples, 16000, frame_rate=15.0, num_frames=3, patch_frames=14)
     assert found.shape == (3, 14, 64) and found.dtype == torch.float32
     np.testing.assert_allclose(found.numpy(), expected, atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_other_rates(signal, rate):
+    """Beside VGGish's own resampling: at the same time, and the same below the band's edge."""
+    samples = SIGNALS[signal](rate, 0.4)
+    patch = AudioStream(rate, 100).push(samples).numpy()
+    complete = int((patch != patch[0]).any(axis=1).sum())
+    # 0.4 s are 38 windows; the resampling looks ahead by less than the 5 ms that are left
+    assert complete == (6400 - 400) // 160 + 1
+    found, expected = patch[-complete:], reference.log_mel(reference.resample(samples, rate))
+    edge = 7000 if rate > 16000 else 3400  # Hz
+    below = [k for k in range(64) if reference.band_edges()[k + 2] < edge]
+    np.testing.assert_allclose(found[:, below], expected[:complete, below], atol=0.01, rtol=0)
+    if rate > 16000:
+        np.testing.assert_allclose(found, expected[:complete], atol=0.2, rtol=0)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "float32", "float64"])
@@ -83,7 +98,7 @@ def test_types_and_channels(dtype, channels):
         half = {"uint8": 2**7, "int16": 2**15, "int32": 2**31}[dtype]
         exact = np.round(floats * half) / half
         samples = np.round(floats * half + (half if dtype == "uint8" else 0)).astype(dtype)
-    expected = reference.patches(exact.mean(0), 16000, frame_rate=10.0, num_frames=1, size=9)
+    expected = reference.patches(exact.mean(0), frame_rate=10.0, num_frames=1, size=9)
     patch = AudioStream(16000, 9).push(samples)
     np.testing.assert_allclose(patch.numpy(), expected[0], atol=TOLERANCE, rtol=0)
     assert torch.equal(AudioStream(16000, 9).push(torch.from_numpy(samples)), patch)
@@ -163,7 +178,7 @@ def test_samples_that_are_not_finite_are_silence(caplog):
     assert "101 of 3200 samples are not finite" in caplog.text
 
 
-@pytest.mark.parametrize("rate", [0, -16000, 22050.5, 44101, 999983, float("nan")])
+@pytest.mark.parametrize("rate", [0, -16000, 22050.5, float("nan")])
 def test_rates_that_cannot_be(rate):
     with pytest.raises(ValueError, match="sample rate"):
         AudioStream(rate)

@@ -28,6 +28,11 @@ def mel(hertz: float) -> float:
     return 1127.0 * np.log(1.0 + hertz / 700.0)
 
 
+def band_edges() -> np.ndarray:
+    """(66,) in Hz: band k goes from edge k to edge k + 2."""
+    return 700.0 * np.expm1(np.linspace(mel(125.0), mel(7500.0), 66) / 1127.0)
+
+
 @lru_cache
 def mel_weights() -> np.ndarray:
     """(257, 64)."""
@@ -57,28 +62,15 @@ def log_mel(signal: np.ndarray) -> np.ndarray:
     return np.array(frames).reshape(-1, 64)
 
 
-def patches(
-    mono: np.ndarray, rate: int, frame_rate: float, num_frames: int, size: int
-) -> np.ndarray:
-    """For each frame of a video, the spectrogram of what was heard till its end."""
-    heard = [int(np.ceil(round((t + 1) * rate / frame_rate, 6))) for t in range(num_frames)]
-    mono = np.pad(mono, (0, max(0, heard[-1] + 400 - len(mono))))
+def patches(mono: np.ndarray, frame_rate: float, num_frames: int, size: int) -> np.ndarray:
+    """For each frame of a video, the spectrogram of the audio of 16 kHz until its end."""
+    ends = [int(np.ceil(round((t + 1) * 16000 / frame_rate, 6))) for t in range(num_frames)]
+    mono = np.pad(mono, (0, max(0, ends[-1] + 400 - len(mono))))
     # What follows a complete frame does not change it: all frames can be computed at once.
-    spectrogram = log_mel(resample(mono, rate))
+    spectrogram = log_mel(mono)
     before = np.full((size, 64), np.log(0.01))
     result = []
-    for end in heard:
-        complete = max(0, (_known(end, rate) - 400) // 160 + 1)
+    for end in ends:
+        complete = max(0, (end - 400) // 160 + 1)
         result.append(np.concatenate((before, spectrogram[:complete]))[-size:])
     return np.array(result)
-
-
-def _known(heard: int, rate: int) -> int:
-    """Samples of 16 kHz that follow from ``heard`` samples: they come in the smallest groups that
-    stand for a whole number of samples of the input."""
-    if rate == 16000:
-        return heard
-    divisor = np.gcd(rate, 16000)
-    old, new = rate // divisor, 16000 // divisor
-    ahead = int(np.ceil(ZEROS / ROLLOFF * max(1.0, rate / 16000)))
-    return max(0, (heard - ahead) // old) * new
