@@ -6,7 +6,7 @@
 
 The input is a video file, a folder of images, a glob pattern in quotes, or several images. Frames
 are read, tracked, drawn and written one at a time, so the length of the video does not matter.
-A model with sound hears the sound track of a video file, which also goes into the output.
+An audio-visual model takes the audio track of a video file, which also goes into the output.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from detectron2.utils.logger import setup_logger
 from tqdm import tqdm
 
 from rcf_vis import OnlinePredictor
-from rcf_vis.audio import AudioFile, NoSoundTrack, split_by_frames
+from rcf_vis.audio import AudioFile, NoAudioTrack, split_by_frames
 from rcf_vis.config import read_config
 from rcf_vis.evaluation import TrackAccumulator
 from rcf_vis.files import whole_file
@@ -65,9 +65,7 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="R",
         help="of the output, e.g. 12.5 or 30000/1001; default: the video's own, 6 for images",
     )
-    parser.add_argument(
-        "--no-audio", action="store_true", help="let a model with sound hear silence"
-    )
+    parser.add_argument("--no-audio", action="store_true", help="leave out the audio of the video")
     parser.add_argument(
         "--opts",
         nargs=argparse.REMAINDER,
@@ -108,56 +106,56 @@ def track_video(
     *,
     output: str | None,
     frame_rate: Fraction,
-    sound: AudioFile | None = None,
+    audio: AudioFile | None = None,
 ) -> None:
-    """Run the predictor over a video, one frame and its sound in memory at a time."""
-    # At another frame rate the sound would not be in step with the pictures.
-    in_step = sound is not None and frame_rate == frames.frame_rate
-    if sound is not None and not in_step:
-        logger.warning("The output has another frame rate than the input, so it has no sound")
+    """Run the predictor over a video, one frame and its audio in memory at a time."""
+    # At another frame rate the audio would not be in step with the pictures.
+    in_step = audio is not None and frame_rate == frames.frame_rate
+    if audio is not None and not in_step:
+        logger.warning("The output has another frame rate than the input, so it has no audio")
     writer = nullcontext()
     if output:
-        sample_rate = sound.sample_rate if in_step else None
+        sample_rate = audio.sample_rate if in_step else None
         writer = open_writer(output, frame_rate=frame_rate, sample_rate=sample_rate)
-    writes_sound = in_step and isinstance(writer, VideoWriter)
-    pieces = None if sound is None else sound_of_frames(sound, frames)
+    writes_audio = in_step and isinstance(writer, VideoWriter)
+    pieces = None if audio is None else audio_of_frames(audio, frames)
     progress = tqdm(total=frames.num_frames, unit="frame", desc=Path(frames.name).name)
     with writer, progress:
         for frame in frames:
-            heard = {}
+            audio_input = {}
             if pieces is not None:
-                heard = {"audio": next(pieces), "sample_rate": sound.sample_rate}
-            instances = predictor(frame, **heard)
+                audio_input = {"audio": next(pieces), "sample_rate": audio.sample_rate}
+            instances = predictor(frame, **audio_input)
             tracks.add(instances)
             if output:
                 writer.write(visualizer.draw(frame, instances))
-            if writes_sound:
-                writer.write_sound(heard["audio"])
+            if writes_audio:
+                writer.write_audio(audio_input["audio"])
             del frame  # before the next one is read
             progress.update()
 
 
-def open_sound(frames: FrameSource) -> AudioFile | None:
-    """The sound track of a video file; None, which is logged, where there is none."""
+def open_audio(frames: FrameSource) -> AudioFile | None:
+    """The audio track of a video file; None, which is logged, where there is none."""
     if isinstance(frames, VideoFile) and frames.frame_rate:
         try:
             return AudioFile(frames.name)
-        except NoSoundTrack:
+        except NoAudioTrack:
             pass
-    logger.warning("%s has no sound track: the model hears silence", frames.name)
+    logger.warning("%s has no audio track: the model gets silence", frames.name)
     return None
 
 
-def sound_of_frames(sound: AudioFile, frames: FrameSource) -> Iterator[np.ndarray]:
+def audio_of_frames(audio: AudioFile, frames: FrameSource) -> Iterator[np.ndarray]:
     """The samples of each frame; a track that breaks off goes on as silence."""
 
     def decoded() -> Iterator[np.ndarray]:
         try:
-            yield from sound
+            yield from audio
         except ValueError as error:
-            logger.warning("%s; from there on the model hears silence", error)
+            logger.warning("%s; from there on the model gets silence", error)
 
-    rates = {"sample_rate": sound.sample_rate, "frame_rate": frames.frame_rate}
+    rates = {"sample_rate": audio.sample_rate, "frame_rate": frames.frame_rate}
     return split_by_frames(decoded(), **rates)
 
 
@@ -184,7 +182,7 @@ def main(argv: list[str] | None = None) -> None:
         tracks,
         output=args.output,
         frame_rate=args.frame_rate or frames.frame_rate or IMAGE_FRAME_RATE,
-        sound=open_sound(frames) if cfg.MODEL.RCF.AUDIO.ENABLED and not args.no_audio else None,
+        audio=open_audio(frames) if cfg.MODEL.RCF.AUDIO.ENABLED and not args.no_audio else None,
     )
     if args.save_json:
         dataset_ids = {

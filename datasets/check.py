@@ -5,12 +5,12 @@
     python datasets/check.py ytvis_2019_train ovis_train      # these must be there
     python datasets/check.py --images all ytvis_2021_train    # decode each frame
     python datasets/check.py --register cows cows.json cows/JPEGImages
-    python datasets/check.py --register-sound cows cows.json cows/JPEGImages cows/audio
+    python datasets/check.py --register-audio cows cows.json cows/JPEGImages cows/audio
 
-Of each data set: the json and the folders of frames and sound that are used; how many videos,
-tracks and frames there are; frames that are missing, broken or of another size; sound that is
+Of each data set: the json and the folders of frames and audio that are used; how many videos,
+tracks and frames there are; frames that are missing, broken or of another size; audio that is
 missing, broken, or shorter or longer than its video; faults of the json. The exit status is 1 where
-anything is wrong, or a data set that is named is not found, else 0. (No sound, or one of another
+anything is wrong, or a data set that is named is not found, else 0. (No audio, or one of another
 length than the video, is not wrong.)
 """
 
@@ -56,8 +56,8 @@ def get_parser() -> argparse.ArgumentParser:
         help="a data set of one's own, to be checked too; may be repeated",
     )  # fmt: skip
     parser.add_argument(
-        "--register-sound", nargs=4, action="append", default=[],
-        metavar=("NAME", "JSON", "FRAMES", "SOUND"), help="the same with a folder of sound",
+        "--register-audio", nargs=4, action="append", default=[],
+        metavar=("NAME", "JSON", "FRAMES", "AUDIO"), help="the same with a folder of audio",
     )  # fmt: skip
     return parser
 
@@ -75,7 +75,7 @@ def describe(diagnosis: Diagnosis) -> str:
         f"{diagnosis.name}: {verdict}",
         f"  json    {diagnosis.paths.json_file}",
         f"  frames  {diagnosis.paths.image_root}",
-        *_describe_sound(diagnosis),
+        *_describe_audio(diagnosis),
         f"  {diagnosis.videos} videos, {diagnosis.tracks} tracks, {diagnosis.frames} frames; "
         f"{diagnosis.decoded} frames decoded",
         *(f"  note: {note}" for note in diagnosis.notes),
@@ -88,18 +88,18 @@ def describe(diagnosis: Diagnosis) -> str:
     return "\n".join(lines)
 
 
-def _describe_sound(diagnosis: Diagnosis) -> list[str]:
-    if diagnosis.sounds is None:
+def _describe_audio(diagnosis: Diagnosis) -> list[str]:
+    if diagnosis.with_audio is None:
         return []
-    number = f"{diagnosis.sounds} of {diagnosis.videos} videos"
-    return [f"  sound   {diagnosis.paths.audio_root}, of {number}"]
+    number = f"{diagnosis.with_audio} of {diagnosis.videos} videos"
+    return [f"  audio   {diagnosis.paths.audio_root}, of {number}"]
 
 
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit status: 0, or 1 where something is wrong or missing."""
     parser = get_parser()
     args = parser.parse_args(argv)
-    own = [*args.register, *args.register_sound]
+    own = [*args.register, *args.register_audio]
     for name, *paths in own:
         try:
             register_ytvis_instances(name, {}, *paths)

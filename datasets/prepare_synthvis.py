@@ -3,7 +3,7 @@
 
     python datasets/prepare_synthvis.py                         # the default: 2000 + 60 + 60 videos
     python datasets/prepare_synthvis.py --root /data --size 640x360 --length 36 --difficulty 0.6
-    python datasets/prepare_synthvis.py --sound                 # with sound, in another folder
+    python datasets/prepare_synthvis.py --audio                 # with audio, in another folder
 
 A set that is there already is kept: if it is the one asked for there is nothing to do, else the
 differences are listed and `--force` replaces it.
@@ -23,15 +23,15 @@ from typing import Any
 from rcf_vis.synthvis import (
     KNOBS,
     SPLITS,
-    SynthVISSoundSpec,
+    SynthVISAudioSpec,
     SynthVISSpec,
     generate_split,
     read_spec,
 )
 
-_DEFAULT, _SOUND_DEFAULT = SynthVISSpec(), SynthVISSoundSpec()
+_DEFAULT, _AUDIO_DEFAULT = SynthVISSpec(), SynthVISAudioSpec()
 
-_SOUND_SHARES = {
+_AUDIO_SHARES = {
     "lookalike_share": "of the kinds of objects: have a twin that looks alike",
     "twins_share": "of the videos: show both of a look-alike pair, of which one sounds",
     "silent_share": "of the kinds of objects in a video: are silent",
@@ -112,24 +112,24 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=_integer(0), help=_default("seed"))
     parser.add_argument("--workers", type=_integer(1), help="processes, default one a core")
     parser.add_argument("--force", action="store_true", help="replace another set that is there")
-    _add_sound(parser)
+    _add_audio(parser)
     return parser
 
 
-def _add_sound(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("sound")
-    group.add_argument("--sound", action="store_true", help="made in ROOT/synthvis_av")
+def _add_audio(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("audio")
+    group.add_argument("--audio", action="store_true", help="made in ROOT/synthvis_av")
     group.add_argument("--frame-rate", type=float, help=f"a second, {_default('frame_rate')}")
-    for name, what in _SOUND_SHARES.items():
+    for name, what in _AUDIO_SHARES.items():
         option = f"--{name.replace('_', '-')}"
         group.add_argument(option, type=_share, help=f"{what}, {_default(name)}")
 
 
 def _default(name: str) -> str:
-    """The words on the default of a field, which may be another one with sound."""
-    with_sound = getattr(_SOUND_DEFAULT, name)
-    silent = getattr(_DEFAULT, name, with_sound)
-    also = "" if silent == with_sound else f" (with sound {with_sound})"
+    """The words on the default of a field, which may be another one with audio."""
+    with_audio = getattr(_AUDIO_DEFAULT, name)
+    silent = getattr(_DEFAULT, name, with_audio)
+    also = "" if silent == with_audio else f" (with audio {with_audio})"
     return f"default {silent}{also}"
 
 
@@ -137,18 +137,18 @@ def spec_from(args: argparse.Namespace) -> SynthVISSpec:
     """What the options ask for.
 
     Raises:
-        ValueError: a value is out of its range, or is one of sound without ``--sound``.
+        ValueError: a value is out of its range, or is one of audio without ``--audio``.
     """
-    spec_class = SynthVISSoundSpec if args.sound else SynthVISSpec
+    spec_class = SynthVISAudioSpec if args.audio else SynthVISSpec
     width, height = args.size
     given = {"width": width, "height": height}
-    for name in (field.name for field in dataclasses.fields(SynthVISSoundSpec)):
+    for name in (field.name for field in dataclasses.fields(SynthVISAudioSpec)):
         value = getattr(args, name, None)
         if value is not None:
             given[name] = value
-    of_sound = sorted(given.keys() - {field.name for field in dataclasses.fields(spec_class)})
-    if of_sound:
-        raise ValueError(f"--{of_sound[0].replace('_', '-')} needs --sound")
+    of_audio = sorted(given.keys() - {field.name for field in dataclasses.fields(spec_class)})
+    if of_audio:
+        raise ValueError(f"--{of_audio[0].replace('_', '-')} needs --audio")
     return spec_class(**given)
 
 

@@ -4,7 +4,7 @@
 python experiments/ablate.py --table III VII --seeds 0 1 2 --opts SOLVER.MAX_ITER 2000
 
 A row is a yaml of configs/ablations; its switch is put on top of --config-file, which trains from
-scratch: by default a small model on SynthVIS, for table X on SynthVIS with sound. Finished runs are
+scratch: by default a small model on SynthVIS, for table X on SynthVIS with audio. Finished runs are
 kept, so a broken ablation goes on where it was.
 """
 
@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROWS = ROOT / "configs" / "ablations"
 METRICS = ("AP", "AP50", "AP75", "AR1", "AR10")
 CONFIG = "configs/synthvis/rcf_tiny.yaml"
-SOUND_CONFIG = "configs/synthvis/rcf_tiny_av.yaml"  # of table X
+AUDIO_CONFIG = "configs/synthvis/rcf_tiny_av.yaml"  # of table X
 
 #: Table → row → AP of the paper on YouTube-VIS 2019 val with ResNet-101; table X: AVIS, ResNet-50.
 PAPER_AP = {
@@ -95,7 +95,7 @@ def changes(row: Row, args: argparse.Namespace) -> dict[str, Any]:
 
 def config_file(row: Row, args: argparse.Namespace) -> str:
     """The config that a row is put on top of."""
-    return args.config_file or (SOUND_CONFIG if row.table == "X" else CONFIG)
+    return args.config_file or (AUDIO_CONFIG if row.table == "X" else CONFIG)
 
 
 def train(row: Row, seed: int, args: argparse.Namespace) -> dict[str, float]:
@@ -187,7 +187,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--table", nargs="+", choices=PAPER_AP, required=True)
     parser.add_argument(
-        "--config-file", metavar="FILE", help=f"default {CONFIG}, for table X {SOUND_CONFIG}"
+        "--config-file", metavar="FILE", help=f"default {CONFIG}, for table X {AUDIO_CONFIG}"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default 0 1 2")
     parser.add_argument("--num-gpus", type=int, default=1, help="processes of each training")

@@ -1,15 +1,15 @@
 #!/usr/bin/env python
-"""Teach a small audio net which categories are heard, before the whole model is trained.
+"""Teach a small audio net which objects sound, before the whole model is trained.
 
 python experiments/pretrain_audio.py --config-file configs/synthvis/rcf_tiny_av.yaml \\
-    --output output/heard.pth MODEL.WEIGHTS output/deaf/model_final.pth
+    --output output/pretrained.pth MODEL.WEIGHTS output/silent/model_final.pth
 
 VGGish comes trained; a net that does not (MODEL.RCF.AUDIO.NET "small") gives nearly the same tokens
-whatever it hears, and the whole model learns to do without them. Here the audio net and its tokens
-are trained alone, on the sounds of DATASETS.TRAIN: each token is to tell, by a linear layer that is
+whatever its input, and the whole model learns to do without them. Here the audio net and its tokens
+are trained alone, on the audio of DATASETS.TRAIN: each token is to tell, by a linear layer that is
 thrown away, the categories whose objects sound in the video. The objects' "sounds" in the json says
-which; where it is missing, an object sounds. Written are the weights of MODEL.WEIGHTS and those of
-the sound, to be the MODEL.WEIGHTS of the training.
+which; where it is missing, an object clips. Written are the weights of MODEL.WEIGHTS and those of
+the audio, to be the MODEL.WEIGHTS of the training.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from rcf_vis.checkpoint import RCFCheckpointer, known_class_names
 from rcf_vis.config import read_config
-from rcf_vis.data.audio import FrameSound
+from rcf_vis.data.audio import FrameAudio
 from rcf_vis.engine import Trainer
 from rcf_vis.files import whole_file
 
@@ -38,39 +38,39 @@ ROOT = Path(__file__).resolve().parents[1]
 logger = logging.getLogger("rcf_vis.pretrain_audio")
 
 
-def heard_categories(dataset: str, num_classes: int) -> dict[int, Tensor]:
+def sounding_categories(dataset: str, num_classes: int) -> dict[int, Tensor]:
     """Video id → ``(num_classes,)`` float32: 1 for the categories of which an object sounds."""
     metadata = MetadataCatalog.get(dataset)
     content = json.loads(Path(metadata.json_file).read_text(encoding="utf-8"))
-    heard = {video["id"]: torch.zeros(num_classes) for video in content["videos"]}
+    labels = {video["id"]: torch.zeros(num_classes) for video in content["videos"]}
     for annotation in content.get("annotations") or ():
-        of_video = heard.get(annotation["video_id"])  # None: the loader leaves it out, too
+        of_video = labels.get(annotation["video_id"])  # None: the loader leaves it out, too
         if of_video is not None and annotation.get("sounds", True):
             of_video[metadata.thing_dataset_id_to_contiguous_id[annotation["category_id"]]] = 1
-    return heard
+    return labels
 
 
-def load_sounds(cfg: CfgNode) -> tuple[list[Tensor], Tensor]:
-    """Patches ``(T, η, 64)`` float16 of the V videos of DATASETS.TRAIN that have a sound.
+def load_patches(cfg: CfgNode) -> tuple[list[Tensor], Tensor]:
+    """Patches ``(T, η, 64)`` float16 of the V videos of DATASETS.TRAIN that have an audio track.
 
     Returns:
-        The patches, and what is heard in each video, ``(V, num_classes)``.
+        The patches, and the categories that sound in each video, ``(V, num_classes)``.
 
     Raises:
-        ValueError: there are no sounds.
+        ValueError: there is no audio.
     """
-    sound = FrameSound(patch_frames=cfg.MODEL.RCF.AUDIO.NUM_FRAMES)
+    audio = FrameAudio(patch_frames=cfg.MODEL.RCF.AUDIO.NUM_FRAMES)
     patches, labels = [], []
     for dataset in cfg.DATASETS.TRAIN:
         records = DatasetCatalog.get(dataset)
-        heard = heard_categories(dataset, cfg.MODEL.RCF.NUM_CLASSES)
-        for record in tqdm(records, desc=f"sounds of {dataset}", unit="video"):
+        sounding = sounding_categories(dataset, cfg.MODEL.RCF.NUM_CLASSES)
+        for record in tqdm(records, desc=f"audio of {dataset}", unit="video"):
             if record.get("audio_file"):
-                of_video = sound.of_frames(record, range(record["length"]))["audio"]
+                of_video = audio.of_frames(record, range(record["length"]))["audio"]
                 patches.append(of_video.half())
-                labels.append(heard[record["video_id"]])
+                labels.append(sounding[record["video_id"]])
     if not patches:
-        raise ValueError(f"DATASETS.TRAIN {cfg.DATASETS.TRAIN}: no video has a sound")
+        raise ValueError(f"DATASETS.TRAIN {cfg.DATASETS.TRAIN}: no video has an audio track")
     return patches, torch.stack(labels)
 
 
@@ -85,7 +85,11 @@ def windows(patches: Sequence[Tensor], length: int, generator: torch.Generator) 
 
 
 def train(
-    audio: nn.Module, patches: Sequence[Tensor], heard: Tensor, args: argparse.Namespace, delta: int
+    audio: nn.Module,
+    patches: Sequence[Tensor],
+    labels: Tensor,
+    args: argparse.Namespace,
+    delta: int,
 ) -> float:
     """Train the audio net and its tokens, in place.
 
@@ -94,7 +98,7 @@ def train(
     """
     generator = torch.Generator().manual_seed(args.seed)
     width = audio.tokens.proj[-1].out_features
-    head = nn.Linear(width, heard.shape[1]).to(audio.device)
+    head = nn.Linear(width, labels.shape[1]).to(audio.device)
     audio.net.requires_grad_(True)
     audio.train()
     parameters = [*audio.parameters(), *head.parameters()]
@@ -103,10 +107,10 @@ def train(
     losses: deque[float] = deque(maxlen=50)
     for _ in (progress := tqdm(range(args.iterations), desc="training", unit="iteration")):
         batch = torch.randperm(len(patches), generator=generator)[: args.batch_size]
-        sounds = windows([patches[i] for i in batch.tolist()], 1 + delta, generator)
-        features = audio.net(sounds.flatten(0, 1).to(audio.device)).unflatten(0, sounds.shape[:2])
+        clips = windows([patches[i] for i in batch.tolist()], 1 + delta, generator)
+        features = audio.net(clips.flatten(0, 1).to(audio.device)).unflatten(0, clips.shape[:2])
         logits = head(audio(list(features)).tokens)
-        target = heard[batch, None].expand(-1, logits.shape[1], -1).to(logits.device)
+        target = labels[batch, None].expand(-1, logits.shape[1], -1).to(logits.device)
         loss = F.binary_cross_entropy_with_logits(logits, target)
         optimizer.zero_grad()
         loss.backward()
@@ -138,14 +142,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     cfg = read_config(args.config_file, args.opts)
     if not cfg.MODEL.RCF.AUDIO.ENABLED:
         raise SystemExit(f"{args.config_file}: MODEL.RCF.AUDIO.ENABLED is False")
-    patches, heard = load_sounds(cfg)
+    patches, labels = load_patches(cfg)
     torch.manual_seed(args.seed)
     model = Trainer.build_model(cfg)
     names = known_class_names(cfg.DATASETS.TRAIN)
     loading = {"class_names": names, "load_class_head": cfg.MODEL.RCF.LOAD_CLASS_HEAD}
     RCFCheckpointer(model, **loading).load(cfg.MODEL.WEIGHTS)
-    chance = F.binary_cross_entropy(heard.mean(0).expand_as(heard), heard)
-    loss = train(model.audio, patches, heard, args, cfg.MODEL.RCF.NUM_REFERENCE_FRAMES)
+    chance = F.binary_cross_entropy(labels.mean(0).expand_as(labels), labels)
+    loss = train(model.audio, patches, labels, args, cfg.MODEL.RCF.NUM_REFERENCE_FRAMES)
     logger.info("Loss %.3f; %.3f is that of somebody who knows the shares alone", loss, chance)
     with whole_file(args.output) as temporary:
         torch.save({"model": model.state_dict(), "class_names": names}, temporary)

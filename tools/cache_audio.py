@@ -1,15 +1,15 @@
 #!/usr/bin/env python
-"""Computes the features of the sound of whole data sets, once, so that training need not.
+"""Computes the features of the audio of whole data sets, once, so that training need not.
 
     python tools/cache_audio.py --config-file configs/avis/rcf_r50.yaml \\
         DATASETS.AUDIO_CACHE output/audio_cache
     python tools/cache_audio.py --config-file FILE --dataset avis_train avis_val [KEY VALUE …]
 
 By default the data sets are those of DATASETS.TRAIN and DATASETS.TEST. One file a video is written,
-whole or not at all, so that a run that was stopped goes on where it was. What is there and up to
-date is kept; what was made of another sound, or by an audio net of other weights, is made anew.
-Then train with the same config and the same DATASETS.AUDIO_CACHE. The exit status is 1 where a
-sound cannot be read.
+atomically, so that a run that was stopped goes on where it was. What is there and up to date is
+kept; what was made of other audio, or by an audio net of other weights, is made anew. Then train
+with the same config and the same DATASETS.AUDIO_CACHE. The exit status is 1 where audio cannot be
+read.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ from tqdm import tqdm
 
 from rcf_vis import add_rcf_config
 from rcf_vis.audio.feature_cache import AudioFeatureCache
+from rcf_vis.audio.net_weights import open_audio_cache, read_net_weights
 from rcf_vis.data import DatasetError, register_datasets_from_cfg
-from rcf_vis.data.audio import FrameSound
-from rcf_vis.data.audio_net import load_audio_net, open_audio_cache
+from rcf_vis.data.audio import FrameAudio
+from rcf_vis.modeling.audio import build_audio_net
 
 _BATCH_SIZE = 64
-_SILENT_VIDEO = {"video_id": "without sound", "audio_file": None, "length": 1}
+_SILENT_VIDEO = {"video_id": "without audio", "audio_file": None, "length": 1}
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -43,7 +44,7 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--config-file", required=True, metavar="FILE", help="of a model that hears"
+        "--config-file", required=True, metavar="FILE", help="of an audio-visual model"
     )
     parser.add_argument(
         "--dataset", nargs="+", default=[], metavar="NAME", help="default: those of the config"
@@ -76,16 +77,34 @@ def parse_args(argv: list[str] | None = None) -> tuple[CfgNode, list[str]]:
     return cfg, names
 
 
+def load_net(cfg: CfgNode) -> nn.Module:
+    """The audio net with the weights that a run of this config begins with, in evaluation mode.
+
+    Raises:
+        ValueError, FileNotFoundError: see :func:`rcf_vis.audio.net_weights.read_net_weights`; the
+            weights do not fit.
+    """
+    weights = read_net_weights(cfg)
+    net = build_audio_net(cfg)
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(
+            f"MODEL.WEIGHTS {cfg.MODEL.WEIGHTS!r} does not fit MODEL.RCF.AUDIO: {error}"
+        ) from error
+    return net.eval()
+
+
 @torch.inference_mode()
 def compute_features(
-    net: nn.Module, sound: FrameSound, record: dict[str, Any], device: str
+    net: nn.Module, audio: FrameAudio, record: dict[str, Any], device: str
 ) -> Tensor:
     """a_t of each frame of a video, ``(length, C_a)`` float32 on the CPU.
 
     Raises:
-        DatasetError, FileNotFoundError: its sound cannot be read.
+        DatasetError, FileNotFoundError: its audio cannot be read.
     """
-    batches = _batches(sound.of_video(record)["audio"])
+    batches = _batches(audio.of_video(record)["audio"])
     return torch.cat([net(torch.stack(batch).to(device)).float().cpu() for batch in batches])
 
 
@@ -98,7 +117,7 @@ def _batches(items: Iterable[Tensor]) -> Iterator[list[Tensor]]:
 def fill(
     cache: AudioFeatureCache,
     net: nn.Module,
-    sound: FrameSound,
+    audio: FrameAudio,
     records: Iterable[dict[str, Any]],
     device: str,
 ) -> tuple[Counter[str], list[str]]:
@@ -116,7 +135,7 @@ def fill(
             if cache.fault(record) is None:
                 counts["kept"] += 1
                 continue
-            cache.write(record, compute_features(net, sound, record, device))
+            cache.write(record, compute_features(net, audio, record, device))
             counts["computed"] += 1
         except (DatasetError, FileNotFoundError) as error:
             faults.append(str(error))
@@ -128,19 +147,18 @@ def main(argv: list[str] | None = None) -> int:
     cfg, names = parse_args(argv)
     device = cfg.MODEL.DEVICE
     try:
-        net = load_audio_net(cfg)
-        cache = open_audio_cache(cfg, net)
-        net.to(device)
-        sound = FrameSound(patch_frames=cfg.MODEL.RCF.AUDIO.NUM_FRAMES)
-        cache.write(_SILENT_VIDEO, compute_features(net, sound, _SILENT_VIDEO, device))
+        cache = open_audio_cache(cfg)
+        net = load_net(cfg).to(device)
+        audio = FrameAudio(patch_frames=cfg.MODEL.RCF.AUDIO.NUM_FRAMES)
+        cache.write(_SILENT_VIDEO, compute_features(net, audio, _SILENT_VIDEO, device))
         faults = []
         for name in names:
             records = tqdm(DatasetCatalog.get(name), desc=name, unit="video", disable=None)
-            counts, found = fill(cache, net, sound, records, device)
+            counts, found = fill(cache, net, audio, records, device)
             faults += found
             print(
                 f"{name}: {counts['computed']} videos computed, {counts['kept']} up to date, "
-                f"{counts['silent']} without sound, {len(found)} not readable"
+                f"{counts['silent']} without audio, {len(found)} not readable"
             )
     except (FileNotFoundError, ValueError) as error:
         print(error, file=sys.stderr)

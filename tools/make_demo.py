@@ -3,8 +3,8 @@
 
 Makes a small SynthVIS, evaluates the model in the box, trains on from it, evaluates again, tracks
 a video in which objects cross, draws a contact sheet and the loss curve, and tracks such a video
-with the model that hears. All of it goes to one folder, with a log of each step. With a config of a
-model with sound (--config-file) all data have sound, which then is in the videos and on the sheet.
+with the audio-visual model. All of it goes to one folder, with a log of each step. With a config of
+an audio-visual model (--config-file) all data have audio, also the videos and the sheet.
 """
 
 import argparse
@@ -26,14 +26,14 @@ from rcf_vis.config import read_config
 from rcf_vis.evaluation import evaluate_ytvis
 from rcf_vis.inference.video_io import open_frames
 from rcf_vis.inference.video_writer import VideoWriter
-from rcf_vis.synthvis import SynthVISSoundSpec, SynthVISSpec, generate_split, read_spec
+from rcf_vis.synthvis import SynthVISAudioSpec, SynthVISSpec, generate_split, read_spec
 from rcf_vis.visualization.contact_sheet import draw_results_sheet
 from rcf_vis.visualization.plots import plot_loss_curves
 from rcf_vis.visualization.tracks import save_image
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "configs" / "synthvis" / "rcf_tiny.yaml"
-SOUND_CONFIG = ROOT / "configs" / "synthvis" / "rcf_tiny_av.yaml"
+AUDIO_CONFIG = ROOT / "configs" / "synthvis" / "rcf_tiny_av.yaml"
 DATA = {"train_videos": 24, "val_videos": 8}
 # One video of objects that cross, at twice the size so that it is good to look at.
 CROSSING = {
@@ -76,9 +76,9 @@ class Demo:
         self.output = output
         self.config = config
         cfg = read_config(str(config), options)
-        self.hears = cfg.MODEL.RCF.AUDIO.ENABLED
-        self.num_steps = 6 if self.hears else 7
-        self.spec_class = SynthVISSoundSpec if self.hears else SynthVISSpec
+        self.with_audio = cfg.MODEL.RCF.AUDIO.ENABLED
+        self.num_steps = 6 if self.with_audio else 7
+        self.spec_class = SynthVISAudioSpec if self.with_audio else SynthVISSpec
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self.options = ["MODEL.DEVICE", device, *options]
         self.step_number = 0
@@ -137,23 +137,23 @@ class Demo:
             _make_split(self.spec_class(**DATA), self.datasets, split)
 
     def make_video(self) -> None:
-        """A video in which objects cross: json, frames and an mp4, with sound where it is heard."""
-        rate = {"frame_rate": float(FRAME_RATE)} if self.hears else {}
+        """A video in which objects cross: json, frames and an mp4, with audio for such a model."""
+        rate = {"frame_rate": float(FRAME_RATE)} if self.with_audio else {}
         spec = self.spec_class(**CROSSING, **rate)
         _make_split(spec, self.output / "crossing", "val")
-        sound = AudioFile(self.crossing / "audio" / "00000.wav") if self.hears else None
-        sample_rate = sound.sample_rate if self.hears else None
+        audio = AudioFile(self.crossing / "audio" / "00000.wav") if self.with_audio else None
+        sample_rate = audio.sample_rate if self.with_audio else None
         writer = VideoWriter(
             self.output / "input.mp4", frame_rate=Fraction(FRAME_RATE), sample_rate=sample_rate
         )
         pieces = None
-        if self.hears:
-            pieces = split_by_frames(sound, sample_rate=sample_rate, frame_rate=FRAME_RATE)
+        if self.with_audio:
+            pieces = split_by_frames(audio, sample_rate=sample_rate, frame_rate=FRAME_RATE)
         with writer:
             for frame in open_frames(self.crossing / "JPEGImages" / "00000"):
                 writer.write(frame)
-                if self.hears:
-                    writer.write_sound(next(pieces))
+                if self.with_audio:
+                    writer.write_audio(next(pieces))
 
     def evaluate(self) -> dict[str, float]:
         shutil.rmtree(self.output / "box", ignore_errors=True)
@@ -183,7 +183,7 @@ class Demo:
             self.crossing.with_suffix(".json"),
             self.crossing / "JPEGImages",
             results,
-            audio_root=self.crossing / "audio" if self.hears else None,
+            audio_root=self.crossing / "audio" if self.with_audio else None,
         )
         save_image(sheet, self.output / "contact_sheet.png")
 
@@ -228,12 +228,12 @@ def run_demo(output: Path, options: Sequence[str] = (), config: Path = CONFIG) -
         demo.draw_contact_sheet()
     with demo.step("Drawing the loss curve"):
         demo.draw_loss_curve()
-    if not demo.hears:
-        with demo.step("Tracking a video with the model that hears"):
-            sounding = Demo(output / "sound", options, SOUND_CONFIG)
-            sounding.make_video()
-            sounding.track()
-            sounding.draw_contact_sheet()
+    if not demo.with_audio:
+        with demo.step("Tracking a video with the audio-visual model"):
+            audio_visual = Demo(output / "audio", options, AUDIO_CONFIG)
+            audio_visual.make_video()
+            audio_visual.track()
+            audio_visual.draw_contact_sheet()
     trained = f"after {TRAINING['SOLVER.MAX_ITER']} iterations"
     title = demo.spec_class.title
     print(f"\nAP on {DATA['val_videos']} videos of {title}, val, in percent:\n")
@@ -244,7 +244,7 @@ def run_demo(output: Path, options: Sequence[str] = (), config: Path = CONFIG) -
         "contact sheet": "contact_sheet.png",
         "loss curve": "loss_curve.png",
         "tracks (json)": "demo.json",
-        **({} if demo.hears else {"with sound": "sound"}),
+        **({} if demo.with_audio else {"with audio": "audio"}),
         "training": "train",
         "logs": "logs",
     }

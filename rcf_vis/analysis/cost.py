@@ -26,7 +26,7 @@ PARTS = {
 }
 
 
-#: The same of a model with sound.
+#: The same of an audio-visual model.
 AUDIO_PARTS = {"audio net": "audio.net", "audio tokens": "audio.tokens"}
 
 
@@ -61,14 +61,16 @@ class _OnlineStep(nn.Module):
         self.rcf = rcf
 
     def forward(self, image: Tensor, *past: Tensor) -> tuple[Tensor, Tensor]:
-        """``past``: δ context features; in a model with sound also a patch and δ features a_t."""
+        """``past``: δ context features; with audio also a patch and δ features a_t."""
         features = self.rcf.extract_features([image])
         context, delta = features.context, self.rcf.num_reference_frames
         maps = (FeatureMap(data, context.stride, context.image_sizes) for data in past[:delta])
-        sounds, sound = past[delta + 1 :], None
+        past_features, audio_feature = past[delta + 1 :], None
         if self.rcf.audio is not None:
-            sound = self.rcf.audio.features(past[delta])
-        output, _ = self.rcf.step(features, OnlineState(tuple(maps), sounds=sounds), sound)
+            audio_feature = self.rcf.audio.features(past[delta])
+        output, _ = self.rcf.step(
+            features, OnlineState(tuple(maps), audio_features=past_features), audio_feature
+        )
         return output.logits, output.masks
 
 

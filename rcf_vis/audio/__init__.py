@@ -1,8 +1,8 @@
-"""From a sound to what the network hears: reading, log-mel spectrograms, patches for frames."""
+"""Audio: reading files and streams, log-mel spectrograms, patches for frames, cached features."""
 
 from .log_mel import SILENCE, LogMelSpectrogram
 from .patches import audio_patches, split_by_frames
-from .reading import AudioFile, NoSoundTrack, read_audio
+from .reading import AudioFile, NoAudioTrack, read_audio
 from .samples import to_mono
 from .stream import AudioStream
 
@@ -11,7 +11,7 @@ __all__ = [
     "AudioFile",
     "AudioStream",
     "LogMelSpectrogram",
-    "NoSoundTrack",
+    "NoAudioTrack",
     "audio_patches",
     "read_audio",
     "split_by_frames",

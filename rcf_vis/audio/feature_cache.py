@@ -1,6 +1,6 @@
-"""Features a_t of the sound of whole data sets, computed once: one file a video.
+"""Features a_t of the audio of whole data sets, computed once: one file a video.
 
-A file holds what it was computed from: size and date of the sound, frame rate and length of the
+A file holds what it was computed from: size and date of the audio, frame rate and length of the
 video, and a fingerprint of the audio net. It is used only where all of that still holds.
 """
 
@@ -8,40 +8,41 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from rcf_vis.errors import DatasetError
 from rcf_vis.files import whole_file
 
-_VERSION = 1
-"""Goes up when the same sound and net give other features, as by another spectrogram."""
+_VERSION = 2
+"""Goes up when the same audio and net give other features, as by another spectrogram."""
 
 _FEATURES = "features"
 
 
-def audio_fingerprint(net: nn.Module, patch_frames: int) -> str:
-    """What the features of a net depend on, apart from the sound, as 64 hexadecimal digits.
+def audio_fingerprint(weights: Mapping[str, Tensor], *, net: str, patch_frames: int) -> str:
+    """What the features of a net depend on, apart from the audio, as 64 hexadecimal digits.
 
     Args:
-        net: the audio net; the names, types, shapes and bytes of its weights count.
+        weights: of the audio net; names, types, shapes and bytes count.
+        net: its kind (``MODEL.RCF.AUDIO.NET``).
         patch_frames: η, spectrogram frames of a patch.
     """
-    digest = hashlib.sha256(f"{_VERSION} {patch_frames} {type(net).__name__}".encode())
-    for name, value in sorted(net.state_dict().items()):
+    digest = hashlib.sha256(f"{_VERSION} {patch_frames} {net}".encode())
+    for name, value in sorted(weights.items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
 class AudioFeatureCache:
-    """The features of the sound of videos, in a folder.
+    """The features of the audio of videos, in a folder.
 
     Args:
         folder: made when the first file is written (``DATASETS.AUDIO_CACHE``).
@@ -53,7 +54,7 @@ class AudioFeatureCache:
         self.fingerprint = fingerprint
 
     def path(self, record: dict[str, Any]) -> Path:
-        """The file of a video; all videos without sound share one."""
+        """The file of a video; all videos without audio share one."""
         source = record.get("audio_file")
         if source is None:
             return self.folder / "silence.safetensors"
@@ -62,10 +63,10 @@ class AudioFeatureCache:
         return self.folder / f"{Path(source).stem[:60]}-{digest}.safetensors"
 
     def write(self, record: dict[str, Any], features: Tensor) -> None:
-        """Write the features of a video, whole or not at all.
+        """Write the features of a video, atomically.
 
         Args:
-            record: of a video; one without sound stands for all of those.
+            record: of a video; one without audio stands for all of those.
             features: ``(length, C_a)`` float32, of silence ``(1, C_a)``.
         """
         with whole_file(self.path(record)) as temporary:
@@ -79,7 +80,7 @@ class AudioFeatureCache:
 
         Raises:
             DatasetError: they are not there, or outdated.
-            FileNotFoundError: the sound is not there.
+            FileNotFoundError: the audio is not there.
         """
         indices = range(record["length"]) if indices is None else indices
         with self._open(record) as file:
@@ -107,7 +108,7 @@ class AudioFeatureCache:
     @contextmanager
     def _open(self, record: dict[str, Any]) -> Iterator[Any]:
         path, expected = self.path(record), self._expected(record)
-        where = f"video {record['video_id']}, features of its sound {path}"
+        where = f"video {record['video_id']}, features of its audio {path}"
         advice = "run tools/cache_audio.py with the same config"
         if not path.is_file():
             raise DatasetError(f"{where}: not there; {advice}, or leave DATASETS.AUDIO_CACHE empty")
@@ -130,7 +131,7 @@ class AudioFeatureCache:
         source = record.get("audio_file")
         if source is not None:
             if not os.path.isfile(source):
-                raise FileNotFoundError(f"video {record['video_id']}, sound {source}: no such file")
+                raise FileNotFoundError(f"video {record['video_id']}, audio {source}: no such file")
             stat = os.stat(source)
             expected |= {
                 "size in bytes": str(stat.st_size),

@@ -27,7 +27,7 @@ class LogMelSpectrogram(nn.Module):
 
     Periodic Hann windows of 25 ms every 10 ms, an FFT of 512 points, 64 mel bins from 125 to
     7500 Hz, as VGGish has them. It computes in float64: beside a loud tone the rounding errors of
-    float32 would be heard in the quiet bins.
+    float32 would show in the quiet bins.
 
     Example:
         >>> LogMelSpectrogram()(torch.zeros(16000)).shape

@@ -19,7 +19,7 @@ __all__ = ["audio_patches", "samples_before", "split_by_frames"]
 def split_by_frames(
     pieces: Iterable[np.ndarray], *, sample_rate: int, frame_rate: float
 ) -> Iterator[np.ndarray]:
-    """Regroup a sound by the frames of its video; after its end there is silence without end.
+    """Regroup an audio track by the frames of its video; silence follows without end.
 
     Args:
         pieces: ``(n,)`` or ``(channels, n)`` each, floats in [−1, 1] or integers, such as an
@@ -68,7 +68,7 @@ def audio_patches(
     """The log-mel patch of every frame of a video.
 
     Frame t (from 0) gets the last η spectrogram frames that follow from the samples before the
-    time (t + 1) / frame_rate. Silence (log 0.01) is what lies before the start of the sound, and
+    time (t + 1) / frame_rate. Silence (log 0.01) is what lies before the start of the audio, and
     what follows its end where it is shorter than the video.
 
     Args:

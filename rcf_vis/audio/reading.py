@@ -1,4 +1,4 @@
-"""Sound from files by PyAV: wav and its like, and the sound tracks of video files."""
+"""Audio from files by PyAV: wav and its like, and the audio tracks of video files."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .samples import normalize
 if TYPE_CHECKING:  # it is imported where a file is opened: with rcf_vis it would take too long
     import av
 
-__all__ = ["AudioFile", "NoSoundTrack", "read_audio"]
+__all__ = ["AudioFile", "NoAudioTrack", "read_audio"]
 
 
-class NoSoundTrack(ValueError):
-    """The file can be read, but there is no sound track in it, as in many video files."""
+class NoAudioTrack(ValueError):
+    """The file can be read, but there is no audio track in it, as in many video files."""
 
 
 class AudioFile:
-    """The first sound track of a file, decoded piece by piece; it can be iterated again.
+    """The first audio track of a file, decoded piece by piece; it can be iterated again.
 
     Time 0 is that of the first picture where the file is a video: a track that begins later starts
     with silence, one that begins earlier is cut.
@@ -36,7 +36,7 @@ class AudioFile:
 
     Raises:
         FileNotFoundError: there is no such file.
-        NoSoundTrack: it has no sound track.
+        NoAudioTrack: it has no audio track.
         ValueError: it cannot be read, or its sample rate is no positive number.
     """
 
@@ -48,7 +48,7 @@ class AudioFile:
             self.num_channels = stream.codec_context.layout.nb_channels
         if self.sample_rate <= 0 or self.num_channels <= 0:
             raise ValueError(
-                f"{self.name}: a sound of {self.num_channels} channels at {self.sample_rate} "
+                f"{self.name}: audio of {self.num_channels} channels at {self.sample_rate} "
                 "samples a second; expected at least one of each"
             )
 
@@ -77,12 +77,14 @@ class AudioFile:
         try:
             container = av.open(self.name)
         except FileNotFoundError as error:
-            raise FileNotFoundError(f"no such sound file: {self.name}") from error
+            raise FileNotFoundError(f"no such audio file: {self.name}") from error
         except (av.FFmpegError, ValueError) as error:
-            raise ValueError(f"{self.name} is not a sound that can be read: {error}") from error
+            raise ValueError(
+                f"{self.name} is not an audio track that can be read: {error}"
+            ) from error
         if not container.streams.audio:
             container.close()
-            raise NoSoundTrack(f"{self.name} has no sound track")
+            raise NoAudioTrack(f"{self.name} has no audio track")
         return container
 
     def _decode(self, container: av.container.InputContainer) -> Iterator[av.AudioFrame]:
@@ -98,10 +100,10 @@ class AudioFile:
                     )
                 yield frame
         except av.FFmpegError as error:
-            raise ValueError(f"{self.name}: the sound cannot be decoded: {error}") from error
+            raise ValueError(f"{self.name}: the audio cannot be decoded: {error}") from error
 
     def _lead(self, container: av.container.InputContainer, first: av.AudioFrame) -> int:
-        """Samples between the first picture and the first sound; negative: the sound is first."""
+        """Samples between the first picture and the first audio; negative: the audio is first."""
         video = next(iter(container.streams.video), None)
         if video is None or video.start_time is None or first.time is None:
             return 0
@@ -109,10 +111,10 @@ class AudioFile:
 
 
 def read_audio(path: str | os.PathLike) -> tuple[np.ndarray, int]:
-    """Read a whole sound track.
+    """Read a whole audio track.
 
     Args:
-        path: of a wav, or of any other sound or video file that FFmpeg knows.
+        path: of a wav, or of any other audio or video file that FFmpeg knows.
 
     Returns:
         The samples, ``(channels, n)`` float32, nominally in [−1, 1] (n may be 0), and the sample
@@ -120,7 +122,7 @@ def read_audio(path: str | os.PathLike) -> tuple[np.ndarray, int]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        NoSoundTrack: the file has no sound track.
+        NoAudioTrack: the file has no audio track.
         ValueError: it cannot be read or decoded, or a sample is not finite.
 
     Example:

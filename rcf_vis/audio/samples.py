@@ -10,7 +10,7 @@ from torch import Tensor
 
 __all__ = ["normalize", "to_mono"]
 
-# More rows than this are taken for samples: an array (n, channels) would else sound like silence.
+# More rows than this are taken for samples: an array (n, channels) would else audio like silence.
 _MAX_CHANNELS = 256
 
 logger = logging.getLogger(__name__)

@@ -105,19 +105,20 @@ class RCFCheckpointer(DetectionCheckpointer):
         return super()._load_model(checkpoint)
 
     def _check_audio(self, weights: dict[str, Any]) -> None:
-        """Say when one of the two has no sound; ValueError where both have, but not the same."""
+        """Say when one of the two has no audio; ValueError where both have, but not the same."""
         own = {k: v for k, v in self.model.state_dict().items() if k.startswith(_AUDIO)}
         names = {k.removeprefix("module."): k for k in weights}
         theirs = {name: weights[k] for name, k in names.items() if name.startswith(_AUDIO)}
         if own and not theirs:
             self.logger.info(
-                "%s is of a model without sound: the audio tokens begin untrained, the audio net "
+                "%s is of a model without audio: the audio tokens begin untrained, the audio net "
                 "as MODEL.RCF.AUDIO says",
                 self._path,
             )
         elif theirs and not own:
             self.logger.info(
-                "%s is of a model with sound, which is left out: MODEL.RCF.AUDIO.ENABLED is False",
+                "%s is of an audio-visual model; its audio branch is left out, as "
+                "MODEL.RCF.AUDIO.ENABLED is False",
                 self._path,
             )
         for name in own.keys() & theirs.keys():

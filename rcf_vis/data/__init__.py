@@ -1,4 +1,4 @@
-"""Data: catalog and layouts → json → clips and videos, with their sound → loaders.
+"""Data: catalog and layouts → json → clips and videos, with their audio → loaders.
 
 Importing this package registers the names of the public video data sets with Detectron2
 (:mod:`rcf_vis.data.catalog`). No file is read until a data set is loaded.
@@ -6,7 +6,7 @@ Importing this package registers the names of the public video data sets with De
 
 from rcf_vis.errors import DatasetError
 
-from .audio import FrameSound, LazySound
+from .audio import FrameAudio, LazyAudio
 from .augmentation import (
     augment_clip,
     build_test_augmentation,
@@ -23,9 +23,9 @@ from .ytvis import load_ytvis_json
 __all__ = [
     "ClipDatasetMapper",
     "DatasetError",
-    "FrameSound",
+    "FrameAudio",
     "LazyFrames",
-    "LazySound",
+    "LazyAudio",
     "augment_clip",
     "build_test_augmentation",
     "build_test_loader",

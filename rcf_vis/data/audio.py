@@ -1,9 +1,9 @@
-"""The sound of the frames of a video: log-mel patches, or the features that a cache has of them.
+"""The audio of the frames of a video: log-mel patches, or the features that a cache has of them.
 
-Frame t is heard with the sound up to its end, the time (t + 1) / frame rate, and never beyond
-(section III-C2). What has no sound is silent: a data set without sound, a still image, a video
-whose sound is missing or has no sound track, and the end of a video that is longer than its sound.
-The end of a sound that is longer than its video is not used.
+Frame t has the audio up to its end, the time (t + 1) / frame rate, and never beyond
+(section III-C2). What has no audio is silent: a data set without audio, a still image, a video
+whose audio is missing or has no audio track, and the end of a video that is longer than its audio.
+The end of an audio track that is longer than its video is not used.
 """
 
 from __future__ import annotations
@@ -24,22 +24,23 @@ from rcf_vis.audio import (
     SILENCE,
     AudioStream,
     LogMelSpectrogram,
-    NoSoundTrack,
+    NoAudioTrack,
     read_audio,
     split_by_frames,
 )
 from rcf_vis.audio.feature_cache import AudioFeatureCache
 from rcf_vis.audio.log_mel import NUM_MELS
+from rcf_vis.audio.net_weights import open_audio_cache
 from rcf_vis.audio.patches import samples_before
 from rcf_vis.errors import DatasetError
 
-__all__ = ["FrameSound", "LazySound", "LogMelSpectrogram", "patches_of_frames"]
+__all__ = ["FrameAudio", "LazyAudio", "LogMelSpectrogram", "patches_of_frames"]
 
 _HOPS_A_SECOND = 100  # of the spectrogram
 
 
-class FrameSound:
-    """What the mapper adds to a sample of a model that hears.
+class FrameAudio:
+    """What the mapper adds to a sample of an audio-visual model.
 
     Args:
         patch_frames: η, spectrogram frames of a patch (``MODEL.RCF.AUDIO.NUM_FRAMES``).
@@ -47,7 +48,7 @@ class FrameSound:
 
     Raises:
         ValueError, FileNotFoundError: from a cfg with a cache: see
-            :func:`rcf_vis.data.audio_net.load_audio_net`.
+            :func:`rcf_vis.audio.net_weights.read_net_weights`.
     """
 
     @configurable
@@ -59,8 +60,6 @@ class FrameSound:
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
         cache = None
         if cfg.DATASETS.AUDIO_CACHE:
-            from .audio_net import open_audio_cache  # the network, which data do not know else
-
             cache = open_audio_cache(cfg)
         return {"patch_frames": cfg.MODEL.RCF.AUDIO.NUM_FRAMES, "cache": cache}
 
@@ -71,27 +70,27 @@ class FrameSound:
             ``audio``, (n, η, 64) float32, or with a cache ``audio_features``, (n, C_a) float32.
 
         Raises:
-            DatasetError, FileNotFoundError: the sound cannot be read, or the cache is not up to
+            DatasetError, FileNotFoundError: the audio cannot be read, or the cache is not up to
                 date.
         """
         if self.cache is not None:
             return {"audio_features": self.cache.read(record, indices)}
         with _named(record):
-            sound = _read_sound(record)
-            if sound is None:
+            audio = _read_audio(record)
+            if audio is None:
                 return {"audio": self._silence().expand(len(indices), -1, -1).clone()}
             rate = record["frame_rate"]
             patches = patches_of_frames(
-                *sound, indices, frame_rate=rate, patch_frames=self.patch_frames
+                *audio, indices, frame_rate=rate, patch_frames=self.patch_frames
             )
         return {"audio": patches}
 
-    def of_video(self, record: dict[str, Any]) -> dict[str, LazySound]:
+    def of_video(self, record: dict[str, Any]) -> dict[str, LazyAudio]:
         """Of a whole video: ``audio`` or ``audio_features``, an item (η, 64) or (C_a,) a frame."""
         if self.cache is not None:
             read = partial(self.cache.read, record)
-            return {"audio_features": LazySound(read, record["length"])}
-        return {"audio": LazySound(partial(self._stream, record), record["length"])}
+            return {"audio_features": LazyAudio(read, record["length"])}
+        return {"audio": LazyAudio(partial(self._stream, record), record["length"])}
 
     def check(self, records: Iterable[dict[str, Any]]) -> None:
         """Raise a DatasetError where the cache is not up to date for all of some videos."""
@@ -101,22 +100,22 @@ class FrameSound:
     def _stream(self, record: dict[str, Any]) -> Iterator[Tensor]:
         """The patches of a video one after the other, for as long as they are asked for."""
         with _named(record):
-            sound = _read_sound(record)
-            if sound is None:
+            audio = _read_audio(record)
+            if audio is None:
                 yield from repeat(self._silence())
-            samples, sample_rate = sound
+            samples, sample_rate = audio
             stream = AudioStream(sample_rate, self.patch_frames)
             rates = {"sample_rate": sample_rate, "frame_rate": record["frame_rate"]}
             for piece in split_by_frames([samples], **rates):
                 yield stream.push(piece)
 
     def _silence(self) -> Tensor:
-        """A patch (η, 64) in which nothing is heard."""
+        """A patch (η, 64) of silence."""
         return torch.full((self.patch_frames, NUM_MELS), SILENCE)
 
 
-class LazySound(Sequence[Tensor]):
-    """The sound of a video frame by frame, read when the first frame is asked for.
+class LazyAudio(Sequence[Tensor]):
+    """The audio of a video frame by frame, read when the first frame is asked for.
 
     Asking in order costs least; to go back is to read again. It can be pickled.
 
@@ -140,7 +139,7 @@ class LazySound(Sequence[Tensor]):
         """Item of frame ``index``; a slice gives a list.
 
         Raises:
-            DatasetError, FileNotFoundError: see :meth:`FrameSound.of_frames`.
+            DatasetError, FileNotFoundError: see :meth:`FrameAudio.of_frames`.
         """
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(self._length))]
@@ -177,7 +176,7 @@ def patches_of_frames(
 ) -> Tensor:
     """:func:`~rcf_vis.audio.audio_patches` of some frames alone, in any order: ``(n, η, 64)``.
 
-    Only the sound that they hear is looked at, which is what a clip out of a long video needs.
+    Only the audio that they need is looked at, which is what a clip out of a long video needs.
     """
     ordered = sorted(set(frames))
     ends = [samples_before(t + 1, sample_rate, frame_rate) for t in ordered]
@@ -192,7 +191,7 @@ def patches_of_frames(
 
 
 def _first_sample(end: int, sample_rate: int, patch_frames: int) -> int:
-    """Where to begin to listen, so that a patch at ``end`` is what it is from sample 0 on."""
+    """Where to begin, so that a patch at ``end`` is what it is from sample 0 on."""
     # A window and the reach of the resampling's filter on both sides, with room to spare
     margin = 0.1 + 256 / min(sample_rate, 16000)
     hops = math.floor((end / sample_rate - margin) * _HOPS_A_SECOND) - patch_frames
@@ -201,24 +200,24 @@ def _first_sample(end: int, sample_rate: int, patch_frames: int) -> int:
     return hops * sample_rate // _HOPS_A_SECOND
 
 
-def _read_sound(record: dict[str, Any]) -> tuple[np.ndarray, int] | None:
-    """Samples and sample rate of the sound of a video; None: it has none."""
+def _read_audio(record: dict[str, Any]) -> tuple[np.ndarray, int] | None:
+    """Samples and sample rate of the audio of a video; None: it has none."""
     if record.get("audio_file") is None:
         return None
     try:
         samples, sample_rate = read_audio(record["audio_file"])
-    except NoSoundTrack:
+    except NoAudioTrack:
         return None
     return (samples, sample_rate) if samples.shape[1] else None
 
 
 @contextmanager
 def _named(record: dict[str, Any]) -> Iterator[None]:
-    """Errors in the sound of a video say which one it is."""
-    where = f"video {record['video_id']}, sound {record.get('audio_file')}"
+    """Errors in the audio of a video say which one it is."""
+    where = f"video {record['video_id']}, audio {record.get('audio_file')}"
     try:
         yield
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{where}: no such file") from error
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{where}: {error}", "sound") from error
+        raise DatasetError(f"{where}: {error}", "audio") from error

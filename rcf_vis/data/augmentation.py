@@ -44,13 +44,13 @@ def _build_crop(cfg: CfgNode) -> list[T.Augmentation]:
         )
     sizes = list(crop.SIZE)
     if crop.TYPE.startswith("relative"):
-        sound, expected = all(0 < size <= 1 for size in sizes), "[h, w], each over 0 and up to 1"
+        valid, expected = all(0 < size <= 1 for size in sizes), "[h, w], each over 0 and up to 1"
     else:
-        sound = all(isinstance(size, int) and size > 0 for size in sizes)
+        valid = all(isinstance(size, int) and size > 0 for size in sizes)
         expected = "[h, w] in pixels"
     if crop.TYPE == "absolute_range":
-        sound, expected = sound and sizes == sorted(sizes), "[smallest, largest] side in pixels"
-    if len(sizes) != 2 or not sound:
+        valid, expected = valid and sizes == sorted(sizes), "[smallest, largest] side in pixels"
+    if len(sizes) != 2 or not valid:
         raise ValueError(
             f"INPUT.CROP.SIZE is {sizes}; for the TYPE '{crop.TYPE}' expected {expected}"
         )

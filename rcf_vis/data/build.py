@@ -42,7 +42,7 @@ def build_train_loader(cfg: CfgNode, mapper: Mapper | None = None) -> DataLoader
 
     Raises:
         DatasetError: a set has no annotations, the sets have different classes, or the features of
-            a sound in ``DATASETS.AUDIO_CACHE`` are missing or outdated.
+            an audio track in ``DATASETS.AUDIO_CACHE`` are missing or outdated.
         ValueError: ``DATASETS.DATASET_RATIO`` does not fit to the sets.
     """
     names = cfg.DATASETS.TRAIN
@@ -50,7 +50,7 @@ def build_train_loader(cfg: CfgNode, mapper: Mapper | None = None) -> DataLoader
     sets = _load_sets(names, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS)
     mapper = mapper or ClipDatasetMapper(cfg, is_train=True)
     records = list(chain.from_iterable(sets))
-    _check_sound(mapper, records)
+    _check_audio(mapper, records)
     return build_detection_train_loader(
         records,
         mapper=mapper,
@@ -71,7 +71,7 @@ def build_test_loader(cfg: CfgNode, dataset_name: str, mapper: Mapper | None = N
     """
     mapper = mapper or ClipDatasetMapper(cfg, is_train=False)
     records = DatasetCatalog.get(dataset_name)
-    _check_sound(mapper, records)
+    _check_audio(mapper, records)
     return build_detection_test_loader(
         records,
         mapper=mapper,
@@ -153,11 +153,11 @@ def _common_classes(names: Sequence[str]) -> list[str]:
     return classes
 
 
-def _check_sound(mapper: Mapper, records: Sequence[dict[str, Any]]) -> None:
-    """Raise before the first step where a cache of the sound is not up to date."""
-    sound = getattr(mapper, "sound", None)  # not every mapper is a ClipDatasetMapper
-    if sound is not None:
-        sound.check(records)
+def _check_audio(mapper: Mapper, records: Sequence[dict[str, Any]]) -> None:
+    """Raise before the first step where a cache of the audio is not up to date."""
+    audio = getattr(mapper, "audio", None)  # not every mapper is a ClipDatasetMapper
+    if audio is not None:
+        audio.check(records)
 
 
 def _build_sampler(

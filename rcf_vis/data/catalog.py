@@ -7,10 +7,10 @@
 ``ovis_train``, ``_val``, ``_test``        OVIS
 ``coco2ytvis2019_train``, ``…2021_train``  COCO's still images, the classes of YouTube-VIS
 ``coco2ytvis20xx_strict_train``            the same without bicycle → motorbike, skis → snowboard
-``avis_train``, ``_val``, ``_test``        AVIS, with sound; the classes of its json
-``aviseg_train``, ``_val``, ``_test``      AVISeg, with sound; the classes of its json
+``avis_train``, ``_val``, ``_test``        AVIS, with audio; the classes of its json
+``aviseg_train``, ``_val``, ``_test``      AVISeg, with audio; the classes of its json
 ``synthvis_train``, ``_val``, ``_test``    SynthVIS, which is made when it is loaded and not there
-``synthvis_av_train``, ``_val``, …         SynthVIS with sound, the same
+``synthvis_av_train``, ``_val``, …         SynthVIS with audio, the same
 =========================================  =======================================================
 
 A set of one's own: :mod:`rcf_vis.data.own_datasets`.
@@ -27,7 +27,7 @@ from typing import Any
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from rcf_vis.synthvis import SPLITS, SynthVISSoundSpec, SynthVISSpec
+from rcf_vis.synthvis import SPLITS, SynthVISAudioSpec, SynthVISSpec
 
 from .categories import (
     OVIS_CATEGORIES,
@@ -41,11 +41,11 @@ from .json_rules import read_json
 from .layouts import (
     DatasetPaths,
     Layout,
+    audio_layout,
     coco_layout,
     datasets_root,
     find_dataset,
     ovis_layout,
-    sound_layout,
     synthvis_layout,
     ytvis_layout,
 )
@@ -61,14 +61,14 @@ class DatasetLoader(ABC):
 
     @abstractmethod
     def paths(self) -> DatasetPaths:
-        """Where its json, its frames and its sound are."""
+        """Where its json, its frames and its audio are."""
 
     def __call__(self) -> list[dict[str, Any]]:
         paths = self.paths()
         if paths.audio_root is not None and not os.path.isdir(paths.audio_root):
             raise FileNotFoundError(
                 f"data set '{self.name}': {paths.audio_root} is not there; expected the folder of "
-                "its sound"
+                "its audio"
             )
         _replace_metadata(self.name, **vars(paths))
         return self.load(paths)
@@ -107,7 +107,7 @@ class _PublicLoader(DatasetLoader):
         if self.layout.audio_roots and paths.audio_root is None:
             tried = ", ".join(self.layout.audio_roots)
             logger.warning(
-                "Data set '%s' is silent: no folder of sound, tried %s under %s",
+                "Data set '%s' is silent: no folder of audio, tried %s under %s",
                 self.name,
                 tried,
                 datasets_root(),
@@ -202,14 +202,14 @@ def _register_all_public() -> None:
     for split in ("train", "val", "test"):
         _register_public(_PublicLoader(f"ovis_{split}", ovis_layout(split)), OVIS_CATEGORIES)
         for folder in ("avis", "aviseg"):
-            _register_public(_PublicLoader(f"{folder}_{split}", sound_layout(folder, split)))
+            _register_public(_PublicLoader(f"{folder}_{split}", audio_layout(folder, split)))
     for year, categories in ((2019, YTVIS_2019_CATEGORIES), (2021, YTVIS_2021_CATEGORIES)):
         for variant, loose in (("", True), ("_strict", False)):
             name = f"coco2ytvis{year}{variant}_train"
             _register_public(_CocoLoader(name, coco_layout(), year, loose), categories)
-    for spec_class in (SynthVISSpec, SynthVISSoundSpec):
+    for spec_class in (SynthVISSpec, SynthVISAudioSpec):
         for split in SPLITS:
-            layout = synthvis_layout(split, with_sound=spec_class is SynthVISSoundSpec)
+            layout = synthvis_layout(split, with_audio=spec_class is SynthVISAudioSpec)
             name = f"{spec_class.folder}_{split}"
             _register_public(
                 _SynthVISLoader(name, layout, split, spec_class), spec_class.categories

@@ -13,7 +13,7 @@ from detectron2.data import transforms as T
 
 from rcf_vis.errors import DatasetError
 
-from .audio import FrameSound
+from .audio import FrameAudio
 from .augmentation import (
     augment_clip,
     build_test_augmentation,
@@ -70,7 +70,7 @@ class ClipDatasetMapper:
         still_motion: what is drawn for each frame of a clip that is made of a still image, that is
             of a record with ``still_image`` (``INPUT.PSEUDO_CLIP``); by default
             :class:`~rcf_vis.data.pseudo_clip.RandomAffine`. A video of one frame stays as it is.
-        sound: of a model that hears (``MODEL.RCF.AUDIO.ENABLED``): what it adds to each sample.
+        audio: of an audio-visual model (``MODEL.RCF.AUDIO.ENABLED``): what it adds to each sample.
     """
 
     @configurable
@@ -84,7 +84,7 @@ class ClipDatasetMapper:
         supervise_all_frames: bool = False,
         time_reversal: bool = False,
         still_motion: T.Augmentation | None = None,
-        sound: FrameSound | None = None,
+        audio: FrameAudio | None = None,
     ) -> None:
         if image_format not in ("BGR", "RGB"):
             raise ValueError(f"INPUT.FORMAT is '{image_format}', expected BGR or RGB")
@@ -99,7 +99,7 @@ class ClipDatasetMapper:
         self.supervise_all_frames = supervise_all_frames
         self.time_reversal = time_reversal
         self.still_motion = still_motion or RandomAffine()
-        self.sound = sound
+        self.audio = audio
         mode = "training" if is_train else "inference"
         logger.info("Augmentations used in %s: %s", mode, self.augmentations)
 
@@ -115,7 +115,7 @@ class ClipDatasetMapper:
             "supervise_all_frames": cfg.MODEL.RCF.ORDER_SUPERVISION,
             "time_reversal": cfg.INPUT.TIME_REVERSAL,
             "still_motion": RandomAffine(cfg),
-            "sound": FrameSound(cfg) if cfg.MODEL.RCF.AUDIO.ENABLED else None,
+            "audio": FrameAudio(cfg) if cfg.MODEL.RCF.AUDIO.ENABLED else None,
         }
 
     def __call__(self, record: dict[str, Any]) -> dict[str, Any]:
@@ -136,13 +136,13 @@ class ClipDatasetMapper:
             in testing: ``length``, ``file_names`` of all frames and ``image``, a
             :class:`LazyFrames` of uint8 tensors (3, h, w).
 
-            With ``sound`` also ``audio`` (or ``audio_features``), an item for each item of
+            With ``audio`` also ``audio`` (or ``audio_features``), an item for each item of
             ``image``, in its order, also where time is reversed: in training a float32 tensor
-            (T, η, 64) (or (T, C_a)), in testing a :class:`~rcf_vis.data.audio.LazySound` of (η, 64)
+            (T, η, 64) (or (T, C_a)), in testing a :class:`~rcf_vis.data.audio.LazyAudio` of (η, 64)
             (or (C_a,)).
 
         Raises:
-            FileNotFoundError, DatasetError: a frame, a mask or the sound cannot be read.
+            FileNotFoundError, DatasetError: a frame, a mask or the audio cannot be read.
         """
         return self._map_clip(record) if self.is_train else self._map_video(record)
 
@@ -157,7 +157,7 @@ class ClipDatasetMapper:
             image_format=self.image_format,
             resize=self.augmentations[0],
         )
-        return sample if self.sound is None else sample | self.sound.of_video(record)
+        return sample if self.audio is None else sample | self.audio.of_video(record)
 
     def _map_clip(self, record: dict[str, Any]) -> dict[str, Any]:
         if "annotations" not in record:
@@ -174,7 +174,7 @@ class ClipDatasetMapper:
             "image": [tensors[k] for k in clip.order],
             "instances": [instances[k] for k in clip.order[-self._num_supervised :]],
         }
-        return sample if self.sound is None else sample | self.sound.of_frames(record, clip.indices)
+        return sample if self.audio is None else sample | self.audio.of_frames(record, clip.indices)
 
     def _video_clip(self, record: dict[str, Any]) -> _Clip:
         """A target, drawn uniformly, with the frames before it, or after it if time is reversed."""

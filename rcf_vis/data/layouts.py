@@ -1,4 +1,4 @@
-"""Where the json, the frames and the sound of a data set lie on disk: layouts in circulation."""
+"""Where the json, the frames and the audio of a data set lie on disk: layouts in circulation."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 _SPLIT_FOLDERS = {"train": ("train",), "val": ("valid", "val"), "test": ("test",)}
 """Names of a split on disk, in the order in which they are tried."""
 
-_SOUND_FOLDERS = ("audio", "WAVAudios", "videos")
-"""Names of the folder of sound in that of a split, in the order in which they are tried."""
+_AUDIO_FOLDERS = ("audio", "WAVAudios", "videos")
+"""Names of the folder of audio in that of a split, in the order in which they are tried."""
 
 
 @dataclass(frozen=True)
 class DatasetPaths:
     """The json of a data set and the folder that its ``file_names`` are relative to.
 
-    ``audio_root`` is the folder of the sound of its videos; None: they have none.
+    ``audio_root`` is the folder of the audio of its videos; None: they have none.
     """
 
     json_file: str
@@ -77,24 +77,24 @@ def coco_layout() -> Layout:
     return Layout(("coco/annotations/instances_train2017.json",), ("coco/train2017",))
 
 
-def sound_layout(folder: str, split: str) -> Layout:
-    """YouTube-VIS with sound, e.g. ``sound_layout("avis", "val")``."""
-    roots = (f"{folder}/{name}/{kind}" for name in _SPLIT_FOLDERS[split] for kind in _SOUND_FOLDERS)
+def audio_layout(folder: str, split: str) -> Layout:
+    """YouTube-VIS with audio, e.g. ``audio_layout("avis", "val")``."""
+    roots = (f"{folder}/{name}/{kind}" for name in _SPLIT_FOLDERS[split] for kind in _AUDIO_FOLDERS)
     return replace(ytvis_layout(folder, split), audio_roots=tuple(roots))
 
 
-def synthvis_layout(split: str, *, with_sound: bool = False) -> Layout:
+def synthvis_layout(split: str, *, with_audio: bool = False) -> Layout:
     """SynthVIS, as ``datasets/prepare_synthvis.py`` writes it."""
-    folder = "synthvis_av" if with_sound else "synthvis"
+    folder = "synthvis_av" if with_audio else "synthvis"
     return Layout(
         (f"{folder}/{split}.json",),
         (f"{folder}/{split}/JPEGImages",),
-        (f"{folder}/{split}/audio",) if with_sound else (),
+        (f"{folder}/{split}/audio",) if with_audio else (),
     )
 
 
 def find_dataset(name: str, layout: Layout, root: str) -> DatasetPaths:
-    """The first json, the first folder of frames and the first one of sound that are there.
+    """The first json, the first folder of frames and the first one of audio that are there.
 
     Raises:
         FileNotFoundError: one of the two is not there; it lists each path that was tried.

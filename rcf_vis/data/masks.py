@@ -53,7 +53,7 @@ def to_compressed_rle(segmentation: dict | list, height: int, width: int) -> dic
 def rle_areas_covered(rles: Sequence[dict]) -> np.ndarray:
     """Number of pixels, background included, that the runs of each mask cover.
 
-    A sound mask covers exactly height × width. All masks are parsed at once.
+    A valid mask covers exactly height × width. All masks are parsed at once.
 
     Args:
         rles: N compressed masks with ``counts`` as str.
@@ -63,9 +63,9 @@ def rle_areas_covered(rles: Sequence[dict]) -> np.ndarray:
     """
     counts = [rle["counts"].encode("ascii", "replace") for rle in rles]
     totals = np.full(len(counts), -1, dtype=np.int64)
-    sound = [i for i, text in enumerate(counts) if _is_complete(text)]
-    if sound:
-        totals[sound] = _covered_pixels([counts[i] for i in sound])
+    complete = [i for i, text in enumerate(counts) if _is_complete(text)]
+    if complete:
+        totals[complete] = _covered_pixels([counts[i] for i in complete])
     return totals
 
 

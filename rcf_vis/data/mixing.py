@@ -25,12 +25,12 @@ def dataset_shares(ratio: Sequence[float], names: Sequence[str]) -> list[float] 
     """
     if not ratio:
         return None
-    sound = (
+    valid = (
         len(ratio) == len(names)
         and all(isinstance(part, Real) and 0 <= part < math.inf for part in ratio)
         and sum(ratio) > 0
     )
-    if not sound:
+    if not valid:
         raise ValueError(
             f"DATASETS.DATASET_RATIO is {list(ratio)}, expected {len(names)} numbers >= 0, not all "
             f"0, one for each set of DATASETS.TRAIN ({', '.join(names)}), or [] to mix by size"

@@ -43,8 +43,8 @@ def register_ytvis_instances(
             given, the json must agree.
         json_file: path of the json.
         image_root: folder that its ``file_names`` are relative to.
-        audio_root: folder of the videos' sound, ``<video>.wav`` or another file with sound, see
-            :class:`~rcf_vis.data.sound_files.SoundFiles`; None: a data set without sound.
+        audio_root: folder of the videos' audio, ``<video>.wav`` or another file with audio, see
+            :class:`~rcf_vis.audio.folder.AudioFolder`; None: a data set without audio.
 
     Raises:
         ValueError: the name is taken by another data set. Registering the same set twice is fine.
@@ -71,8 +71,8 @@ def register_ytvis_instances(
 def register_datasets_from_cfg(cfg: CfgNode) -> None:
     """Register each entry of ``cfg.DATASETS.REGISTER``.
 
-    An entry is ``[name, json file, folder of frames]``, with the folder of sound as a fourth part
-    where there is sound.
+    An entry is ``[name, json file, folder of frames]``, with the folder of audio as a fourth part
+    where there is audio.
 
     Raises:
         ValueError: an entry is not of this form, or its name is taken by another data set.
@@ -87,7 +87,7 @@ def register_datasets_from_cfg(cfg: CfgNode) -> None:
             raise ValueError(
                 f"DATASETS.REGISTER has the entry {entry!r}, expected "
                 "[name, json file, folder of frames], three strings, or a fourth one, the folder "
-                "of sound"
+                "of audio"
             )
         name, *paths = entry
         register_ytvis_instances(name, {}, *paths)

@@ -77,7 +77,7 @@ class RandomAffine(T.Augmentation):
         crop: float = 0.8,
     ) -> None:
         super().__init__()
-        for key, value, sound, expected in (
+        for key, value, valid, expected in (
             ("ROTATION", rotation, 0 <= rotation <= 180, "degrees from 0 to 180"),
             (
                 "SCALE",
@@ -88,7 +88,7 @@ class RandomAffine(T.Augmentation):
             ("SHIFT", shift, 0 <= shift < 1, "0 <= SHIFT < 1"),
             ("CROP", crop, 0 < crop <= 1, "0 < CROP <= 1"),
         ):
-            if not sound:
+            if not valid:
                 raise ValueError(f"INPUT.PSEUDO_CLIP.{key} is {value}, expected {expected}")
         self.rotation = rotation
         self.scale = scale

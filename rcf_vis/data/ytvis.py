@@ -14,11 +14,11 @@ from typing import Any
 
 from detectron2.data import MetadataCatalog
 
+from rcf_vis.audio.folder import AudioFolder
 from rcf_vis.errors import DatasetError
 
 from .categories import class_metadata
 from .json_rules import OnFault, check_keys, id_of, raise_fault, read_json
-from .sound_files import SoundFiles
 from .ytvis_tracks import read_annotations
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ YTVIS_JSON = "a YouTube-VIS json with the keys 'videos', 'categories' and 'annot
 _VIDEO_KEYS = {"id": int, "width": int, "height": int, "length": int, "file_names": list}
 _FRAME_RATE_KEYS = ("frame_rate", "fps")
 _FRAME_RATE = 6.0
-"""The paper's (section IV-B1): of a video with sound whose json does not say."""
+"""The paper's (section IV-B1): of a video with audio whose json does not say."""
 
 
 def load_ytvis_json(
@@ -36,15 +36,15 @@ def load_ytvis_json(
     dataset_name: str | None = None,
     audio_root: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Load a json in the YouTube-VIS format. Frames and sound are not opened.
+    """Load a json in the YouTube-VIS format. Frames and audio are not opened.
 
     Args:
         json_file: path of the json, with ``videos``, ``categories`` and (maybe) ``annotations``.
         image_root: folder that ``file_names`` are relative to.
         dataset_name: when given, ``thing_classes`` and ``thing_dataset_id_to_contiguous_id`` are
             set in its metadata; where they are there already, the json's must be the same.
-        audio_root: folder of the videos' sound, see
-            :class:`~rcf_vis.data.sound_files.SoundFiles`; None: a data set without sound.
+        audio_root: folder of the videos' audio, see
+            :class:`~rcf_vis.audio.folder.AudioFolder`; None: a data set without audio.
 
     Returns:
         One dict a video, in the json's order: ``video_id``, ``height``, ``width`` (pixels),
@@ -54,7 +54,7 @@ def load_ytvis_json(
         ``bbox_mode`` (``XYWH_ABS``). An object that is absent from a frame is not in its list.
         Where the json's ``annotations`` are missing or null (the official val and test sets), no
         record has ``annotations``. With an ``audio_root`` a record also has ``audio_file`` (path,
-        None where the video has no sound) and ``frame_rate`` (frames a second: the json's
+        None where the video has no audio) and ``frame_rate`` (frames a second: the json's
         ``frame_rate`` or ``fps`` of the video, else 6.0).
 
     Raises:
@@ -136,7 +136,7 @@ def read_videos(
         on_fault(fault)
         return records
     image_root = os.path.abspath(image_root)
-    sounds = None if audio_root is None else SoundFiles(audio_root)
+    audio_folder = None if audio_root is None else AudioFolder(audio_root)
     for position, video in enumerate(content["videos"]):
         where = f"{json_file}: videos[{position}]{id_of(video)}"
         try:
@@ -147,8 +147,8 @@ def read_videos(
                     f"{where}: this id is there twice; expected ids to be unique", "ids"
                 )
             record = _read_video(video, image_root, where)
-            if sounds is not None:
-                record["audio_file"] = sounds.of_video(video["file_names"])
+            if audio_folder is not None:
+                record["audio_file"] = audio_folder.of_video(video["file_names"])
                 record["frame_rate"] = _read_frame_rate(video, where)
             records[video["id"]] = record
         except DatasetError as fault:
@@ -180,7 +180,7 @@ def _read_video(video: dict[str, Any], image_root: str, where: str) -> dict[str,
 
 
 def _read_frame_rate(video: dict[str, Any], where: str) -> float:
-    """Frames a second, which say where in its sound a frame is."""
+    """Frames a second, which say where in its audio a frame is."""
     given = [key for key in _FRAME_RATE_KEYS if video.get(key) is not None]
     if not given:
         return _FRAME_RATE

@@ -39,7 +39,7 @@ class OnlinePredictor:
         ...     print(instances.track_ids, instances.pred_classes, instances.scores)
         >>> predictor.reset()
 
-        A model with sound (``MODEL.RCF.AUDIO.ENABLED``) also takes what was heard:
+        An audio-visual model (``MODEL.RCF.AUDIO.ENABLED``) also takes the audio since then:
 
         >>> instances = predictor(frame, audio=samples, sample_rate=44100)
     """
@@ -64,7 +64,7 @@ class OnlinePredictor:
         """Forget the video: the next frame is the first of a new one."""
         self._state = OnlineState()
         self._frame_shape: tuple[int, ...] | None = None
-        self._sound: AudioStream | None = None
+        self._audio: AudioStream | None = None
 
     @torch.no_grad()  # not inference mode, in whose tensors a user could not write
     def __call__(
@@ -78,8 +78,8 @@ class OnlinePredictor:
         Args:
             frame: ``(H, W, 3)`` uint8, BGR.
             audio: the samples since the last frame, ``(n,)`` or ``(channels, n)``, floats in
-                [−1, 1] or integers; those that are not finite count as silence. Without them a
-                model with sound hears this frame as silence.
+                [−1, 1] or integers; those that are not finite count as silence. Without them
+                the frame is silent.
             sample_rate: samples a second, the same in all of a video.
 
         Returns:
@@ -89,7 +89,7 @@ class OnlinePredictor:
 
         Raises:
             ValueError: the array is not such a frame, or not of the size of the frames before; or
-                the samples or their rate are not such, or the model has no sound.
+                the samples or their rate are not such, or the model has no audio.
         """
         self._check(frame)
         patch = None if audio is None else self._listen(audio, sample_rate)
@@ -104,17 +104,17 @@ class OnlinePredictor:
     def _listen(self, audio: np.ndarray | Tensor, sample_rate: int | None) -> Tensor:
         """The log-mel patch (η, 64) up to now."""
         if self.model.audio is None:
-            raise ValueError("audio for a model without sound: MODEL.RCF.AUDIO.ENABLED is False")
+            raise ValueError("audio for a model without audio: MODEL.RCF.AUDIO.ENABLED is False")
         if sample_rate is None:
             raise ValueError("audio needs its sample_rate, samples a second")
-        if self._sound is None:
-            self._sound = AudioStream(sample_rate, self.model.audio.patch_frames)
-        if sample_rate != self._sound.sample_rate:
+        if self._audio is None:
+            self._audio = AudioStream(sample_rate, self.model.audio.patch_frames)
+        if sample_rate != self._audio.sample_rate:
             raise ValueError(
                 f"audio of {sample_rate} samples a second follows audio of "
-                f"{self._sound.sample_rate}; call reset() before a new video"
+                f"{self._audio.sample_rate}; call reset() before a new video"
             )
-        return self._sound.push(audio)
+        return self._audio.push(audio)
 
     def _check(self, frame: np.ndarray) -> None:
         if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:

@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 
-from .sound_encoder import SoundEncoder
+from .audio_encoder import AudioEncoder
 from .video_io import PathLike, is_image
 
 __all__ = ["ImageFolderWriter", "VideoWriter", "open_writer"]
@@ -76,7 +76,7 @@ class VideoWriter(_FrameWriter):
 
     Args:
         frame_rate: frames a second.
-        sample_rate: of the sound, samples a second; None: the video has no sound track.
+        sample_rate: of the audio, samples a second; None: the video has no audio track.
 
     Example::
 
@@ -96,17 +96,17 @@ class VideoWriter(_FrameWriter):
         )
         self._container = None
         self._stream = None
-        self._sound = None if sample_rate is None else SoundEncoder(sample_rate)
+        self._audio = None if sample_rate is None else AudioEncoder(sample_rate)
 
-    def write_sound(self, samples: np.ndarray) -> None:
+    def write_audio(self, samples: np.ndarray) -> None:
         """Append samples ``(channels, n)``, floats in [−1, 1]; after the first frame.
 
         Raises:
-            ValueError: the video has no sound track, or no frame yet.
+            ValueError: the video has no audio track, or no frame yet.
         """
-        if self._sound is None or self._container is None:
-            raise ValueError(f"{self.path}: sound needs a sample rate, and a frame before it")
-        self._sound.write(samples)
+        if self._audio is None or self._container is None:
+            raise ValueError(f"{self.path}: audio needs a sample rate, and a frame before it")
+        self._audio.write(samples)
 
     def _append(self, frame: np.ndarray) -> None:
         height, width = frame.shape[:2]
@@ -128,12 +128,12 @@ class VideoWriter(_FrameWriter):
         self._stream = self._container.add_stream(codec, rate=self.frame_rate, options=options)
         self._stream.width, self._stream.height = width, height
         self._stream.pix_fmt = "yuv420p"
-        if self._sound is not None:
-            self._sound.open(self._container)
+        if self._audio is not None:
+            self._audio.open(self._container)
 
     def _finish(self) -> None:
-        if self._sound is not None:
-            self._sound.finish()
+        if self._audio is not None:
+            self._audio.finish()
         self._container.mux(self._stream.encode(None))
         self._container.close()
         os.replace(self._temporary, self.path)
@@ -180,7 +180,7 @@ def open_writer(
 ) -> VideoWriter | ImageFolderWriter:
     """A :class:`VideoWriter` for the suffix of a video, an :class:`ImageFolderWriter` for none.
 
-    ``sample_rate`` is of the sound of a video; images have none.
+    ``sample_rate`` is of the audio of a video; images have none.
 
     Raises:
         ValueError: the suffix is of another kind of file.

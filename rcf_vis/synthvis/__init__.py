@@ -1,12 +1,12 @@
 """SynthVIS: a procedural video instance segmentation data set in the YouTube-VIS layout.
 
-`SynthVISSpec` makes the silent one, `SynthVISSoundSpec` the one with sound.
+`SynthVISSpec` makes the silent one, `SynthVISAudioSpec` the one with audio.
 """
 
+from .audio_spec import AUDIO_CATEGORIES, LOOKALIKE_PAIRS, SynthVISAudioSpec
+from .audio_track import render_audio
 from .render import render_video
 from .shapes import CATEGORIES
-from .sound_spec import LOOKALIKE_PAIRS, SOUND_CATEGORIES, SynthVISSoundSpec
-from .sound_track import render_sound
 from .spec import KNOBS, SPLITS, SynthVISSpec
 from .writer import ensure_synthvis, generate_split, read_spec
 
@@ -14,13 +14,13 @@ __all__ = [
     "CATEGORIES",
     "KNOBS",
     "LOOKALIKE_PAIRS",
-    "SOUND_CATEGORIES",
+    "AUDIO_CATEGORIES",
     "SPLITS",
-    "SynthVISSoundSpec",
+    "SynthVISAudioSpec",
     "SynthVISSpec",
     "ensure_synthvis",
     "generate_split",
     "read_spec",
-    "render_sound",
+    "render_audio",
     "render_video",
 ]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .audio_plan import AudioPlan, plan_audio
+from .audio_spec import SynthVISAudioSpec
 from .scene import Scene, plan_scene
-from .sound_plan import SoundPlan, plan_sound
-from .sound_spec import SynthVISSoundSpec
 from .spec import SPLITS, SynthVISSpec
 
 
@@ -17,11 +17,11 @@ class VideoPlan:
     """What is seen and heard; each part is drawn with numbers of its own."""
 
     scene: Scene
-    #: None for a data set without sound.
-    sound: SoundPlan | None
+    #: None for a data set without audio.
+    audio: AudioPlan | None
     look_rng: np.random.Generator
     camera_rng: np.random.Generator
-    sound_rng: np.random.Generator
+    audio_rng: np.random.Generator
 
 
 def plan_video(spec: SynthVISSpec, split: str, index: int) -> VideoPlan:
@@ -34,8 +34,8 @@ def plan_video(spec: SynthVISSpec, split: str, index: int) -> VideoPlan:
         raise ValueError(f"{split} has videos 0 to {spec.num_videos(split) - 1}, got {index}")
     seed = np.random.SeedSequence([spec.seed, SPLITS[split], index])
     # What was added later comes last, so that the others keep their numbers.
-    plan_rng, look_rng, camera_rng, voice_rng, sound_rng = map(np.random.default_rng, seed.spawn(5))
-    scene, sound = plan_scene(spec, plan_rng), None
-    if isinstance(spec, SynthVISSoundSpec):
-        scene, sound = plan_sound(spec, scene, voice_rng)
-    return VideoPlan(scene, sound, look_rng, camera_rng, sound_rng)
+    plan_rng, look_rng, camera_rng, voice_rng, audio_rng = map(np.random.default_rng, seed.spawn(5))
+    scene, audio = plan_scene(spec, plan_rng), None
+    if isinstance(spec, SynthVISAudioSpec):
+        scene, audio = plan_audio(spec, scene, voice_rng)
+    return VideoPlan(scene, audio, look_rng, camera_rng, audio_rng)

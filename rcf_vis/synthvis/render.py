@@ -44,7 +44,7 @@ def render_video(
     Returns:
         The frames, uint8 (height, width, 3) RGB, and the annotations of the video as the
         json has them, with `video_id` = index + 1 and `id` from 1 on within the video. Objects
-        that are never seen have none. In a data set with sound each says whether the object
+        that are never seen have none. In a data set with audio each says whether the object
         `sounds` (bool).
 
     Raises:
@@ -64,8 +64,8 @@ def render_video(
         if annotation is not None:
             numbers = {"id": len(annotations) + 1, "video_id": index + 1}
             annotations.append({**numbers, **annotation})
-            if plan.sound is not None:
-                annotations[-1]["sounds"] = plan.sound.voices[number] is not None
+            if plan.audio is not None:
+                annotations[-1]["sounds"] = plan.audio.voices[number] is not None
     return frames, annotations
 
 

@@ -1,4 +1,4 @@
-"""What the categories sound like: one timbre each, told apart by its spectrum.
+"""What the categories audio like: one timbre each, told apart by its spectrum.
 
 All functions give float64 (samples,), of no fixed level; `time` is in seconds, at `SAMPLE_RATE`.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-#: Samples a second of every sound track.
+#: Samples a second of every audio track.
 SAMPLE_RATE = 16_000
 
 #: No partial is higher than this, in Hz: below half of `SAMPLE_RATE`.

@@ -20,9 +20,9 @@ from typing import IO, Any
 
 import cv2
 
+from .audio_spec import SPEC_CLASSES, SynthVISAudioSpec
+from .audio_track import render_audio, write_wav
 from .render import render_video
-from .sound_spec import SPEC_CLASSES, SynthVISSoundSpec
-from .sound_track import render_sound, write_wav
 from .spec import SynthVISSpec
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -47,7 +47,7 @@ def write_json(content: Any, path: Path) -> None:
 
 
 def write_video(spec: SynthVISSpec, split: str, work: Path, index: int) -> None:
-    """Writes frames and sound of a video and then, which says that it is whole, its annotations."""
+    """Writes frames and audio of a video and then, which says that it is whole, its annotations."""
     frames, annotations = render_video(spec, split, index)
     folder = work / "JPEGImages" / f"{index:05d}"
     folder.mkdir(exist_ok=True)
@@ -55,9 +55,9 @@ def write_video(spec: SynthVISSpec, split: str, work: Path, index: int) -> None:
     for t, frame in enumerate(frames):
         encoded = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), quality)[1]
         (folder / f"{t:05d}.jpg").write_bytes(encoded.tobytes())
-    if isinstance(spec, SynthVISSoundSpec):
+    if isinstance(spec, SynthVISAudioSpec):
         (work / "audio").mkdir(exist_ok=True)
-        write_wav(work / "audio" / f"{index:05d}.wav", render_sound(spec, split, index))
+        write_wav(work / "audio" / f"{index:05d}.wav", render_audio(spec, split, index))
     write_json(annotations, part_path(work, index))
 
 

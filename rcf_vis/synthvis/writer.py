@@ -2,7 +2,7 @@
 
     {root}/synthvis/{split}.json                                   written last
     {root}/synthvis/{split}/JPEGImages/{video:05d}/{frame:05d}.jpg
-    {root}/synthvis_av/{split}/audio/{video:05d}.wav               with sound, and all the above
+    {root}/synthvis_av/{split}/audio/{video:05d}.wav               with audio, and all the above
     {root}/synthvis/.{split}.partial/                              while it is being made
 
 Each finished video leaves its annotations in the partial folder, which is where a run that was

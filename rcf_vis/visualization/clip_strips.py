@@ -19,7 +19,7 @@ from rcf_vis.visualization.tracks import draw_ground_truth, draw_masks
 __all__ = ["record_strip", "sample_strip"]
 
 MIN_WIDTH = 320  # pixels, of a drawn frame
-SOUND_RANGE = (np.log(0.01), 2.0)  # of a log-mel spectrogram, from silence to loud
+AUDIO_RANGE = (np.log(0.01), 2.0)  # of a log-mel spectrogram, from silence to loud
 
 
 def record_strip(
@@ -78,7 +78,7 @@ def sample_strip(
         pictures[place] = draw_masks(pictures[place], masks, ids, labels)
     rows = {f"video {sample['video_id']}": pictures}
     if "audio" in sample:
-        rows["sound"] = [_sound(patch, pictures[0].shape) for patch in sample["audio"]]
+        rows["audio"] = [_audio(patch, pictures[0].shape) for patch in sample["audio"]]
     return contact_sheet(rows, column_names=names)
 
 
@@ -94,9 +94,9 @@ def _enlarge(picture: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(picture.repeat(times, axis=0).repeat(times, axis=1))
 
 
-def _sound(patch: Tensor, shape: tuple[int, ...]) -> np.ndarray:
+def _audio(patch: Tensor, shape: tuple[int, ...]) -> np.ndarray:
     """``(η, 64)`` log-mel, time first → a picture of this shape."""
-    low, high = SOUND_RANGE
+    low, high = AUDIO_RANGE
     values = ((patch.float() - low) / (high - low)).clamp(0, 1)
     colors = matplotlib.colormaps["magma"](torch.flip(values.T, [0]).numpy())[..., 2::-1]
     picture = np.rint(255 * colors).astype(np.uint8)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from rcf_vis.audio import SILENCE
-from rcf_vis.data import FrameSound, load_ytvis_json, read_frame
+from rcf_vis.data import FrameAudio, load_ytvis_json, read_frame
 
 from .tracks import draw_ground_truth
 
@@ -73,7 +73,7 @@ def draw_results_sheet(
     cell_width: int = 400,
     audio_root: str | os.PathLike | None = None,
 ) -> np.ndarray:
-    """Draw frames × {input, sound, ground truth, prediction} of one video.
+    """Draw frames × {input, audio, ground truth, prediction} of one video.
 
     Tracks are numbered, and coloured, in the order of their first appearance, so the same object
     has the same colour in both rows as long as both know the same objects.
@@ -85,8 +85,8 @@ def draw_results_sheet(
         video_id: of the json; the first video by default.
         num_frames: columns, evenly spread over the video.
         cell_width: width of a picture in pixels.
-        audio_root: folder of the sounds of the videos; None: there is no row of sound. It shows
-            the log-mel patch that a model hears with the frame, low tones below.
+        audio_root: folder of the audio of the videos; None: there is no row of audio. It shows
+            the log-mel patch that a model takes with the frame, low tones below.
 
     Returns:
         ``(H, W, 3)`` uint8 BGR.
@@ -117,8 +117,8 @@ def draw_results_sheet(
             rows[row].append(draw_ground_truth(frame, frames[t], names))
     if audio_root is not None:
         height_width = rows["input"][0].shape[:2]
-        patches = FrameSound().of_frames(record, shown)["audio"].numpy()
-        pictures = {"sound": log_mel_pictures(patches, *height_width)}
+        patches = FrameAudio().of_frames(record, shown)["audio"].numpy()
+        pictures = {"audio": log_mel_pictures(patches, *height_width)}
         rows = {"input": rows.pop("input"), **pictures, **rows}
     return contact_sheet(rows, column_names=[f"frame {t}" for t in shown], cell_width=cell_width)
 

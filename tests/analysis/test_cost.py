@@ -55,7 +55,7 @@ def test_parts_are_the_whole(patch_cfg):
 
 
 @pytest.mark.parametrize("delta", [0, 2])
-def test_sound_by_hand(patch_cfg, delta):
+def test_audio_by_hand(patch_cfg, delta):
     audio = patch_cfg.MODEL.RCF.AUDIO
     audio.ENABLED, audio.NET, audio.FEATURE_DIM, audio.NUM_FRAMES = True, "small", 24, 16
     audio.LSTM_HIDDEN = 12

@@ -1,16 +1,15 @@
-"""Features of sound on disk: used where they are of this sound and this net, and nowhere else."""
+"""Features of audio on disk: used where they are of this audio and this net, and nowhere else."""
 
 import os
 from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from rcf_vis.audio.feature_cache import AudioFeatureCache, audio_fingerprint
 from rcf_vis.data import DatasetError
-from rcf_vis.data.audio import FrameSound
-from tests.data.sound_data import noise, write_wav
+from rcf_vis.data.audio import FrameAudio
+from tests.data.audio_data import noise, write_wav
 
 LENGTH = 5
 FEATURES = torch.arange(LENGTH * 3, dtype=torch.float32).view(LENGTH, 3)
@@ -44,26 +43,26 @@ def test_one_file_a_video_and_nothing_beside_it(cache, record):
     assert len(names) == 2 and names[0].startswith("cow-") and names[1] == "silence.safetensors"
 
 
-def test_videos_without_sound_share_the_features_of_silence(cache):
+def test_videos_without_audio_share_the_features_of_silence(cache):
     for video in ({"video_id": 1, "length": 2}, {"video_id": 2, "length": 2, "audio_file": None}):
         assert torch.equal(cache.read(video), -torch.ones(2, 3))
         assert torch.equal(cache.read(video, [0, 0, 1]), -torch.ones(3, 3))
 
 
 def test_the_mapper_is_given_features_in_place_of_patches(cache, record):
-    sound = FrameSound(cache=cache)
-    some = sound.of_frames(record, [2, 2, 4])
+    audio = FrameAudio(cache=cache)
+    some = audio.of_frames(record, [2, 2, 4])
     assert set(some) == {"audio_features"}
     assert torch.equal(some["audio_features"], FEATURES[[2, 2, 4]])
-    video = sound.of_video(record)
+    video = audio.of_video(record)
     assert set(video) == {"audio_features"}
     assert torch.equal(torch.stack(list(video["audio_features"])), FEATURES)
     assert torch.equal(video["audio_features"][3], FEATURES[3])
     still = {"video_id": 1, "length": 1, "still_image": True}
-    assert torch.equal(sound.of_frames(still, [0, 0])["audio_features"], -torch.ones(2, 3))
+    assert torch.equal(audio.of_frames(still, [0, 0])["audio_features"], -torch.ones(2, 3))
 
 
-def _other_sound(record):
+def _other_audio(record):
     write_wav(Path(record["audio_file"]), noise(0.9))
 
 
@@ -73,15 +72,15 @@ def _touched(record):
 
 
 @pytest.mark.parametrize(
-    ("change", "what"), [(_other_sound, "size in bytes was 32"), (_touched, "date in ns was")]
+    ("change", "what"), [(_other_audio, "size in bytes was 32"), (_touched, "date in ns was")]
 )
-def test_another_sound_outdates_the_features(cache, record, change, what):
+def test_another_audio_outdates_the_features(cache, record, change, what):
     change(record)
     with pytest.raises(DatasetError, match=rf"video 4, features .*cow-.*outdated, {what}") as error:
         cache.read(record)
     assert "cache_audio.py" in str(error.value) and cache.fault(record) == str(error.value)
     with pytest.raises(DatasetError, match="outdated.*1 videos in all"):
-        FrameSound(cache=cache).check([record, {"video_id": 1, "length": 1}])
+        FrameAudio(cache=cache).check([record, {"video_id": 1, "length": 1}])
 
 
 def test_another_net_outdates_all_features(cache, record):
@@ -95,7 +94,7 @@ def test_another_net_outdates_all_features(cache, record):
 
 @pytest.mark.parametrize("change", [{"frame_rate": 6.0}, {"length": 4}])
 def test_other_frames_have_features_of_their_own(cache, record, change):
-    with pytest.raises(DatasetError, match="video 4, features of its sound .*: not there"):
+    with pytest.raises(DatasetError, match="video 4, features of its audio .*: not there"):
         cache.read({**record, **change})
 
 
@@ -107,16 +106,17 @@ def test_what_is_missing_or_broken_is_named(cache, record, tmp_path):
     with pytest.raises(DatasetError, match=r"video 4, features .*not there; .*cache_audio\.py"):
         cache.read(record)
     (tmp_path / "cow.wav").unlink()
-    with pytest.raises(FileNotFoundError, match=r"video 4, sound .*cow\.wav"):
+    with pytest.raises(FileNotFoundError, match=r"video 4, audio .*cow\.wav"):
         cache.read(record)
 
 
 def test_the_fingerprint_is_that_of_weights_and_patches():
-    net = nn.Linear(2, 3)
-    same = nn.Linear(2, 3)
-    same.load_state_dict(net.state_dict())
-    assert audio_fingerprint(net, 96) == audio_fingerprint(same, 96)
-    assert audio_fingerprint(net, 95) != audio_fingerprint(net, 96)
-    with torch.no_grad():
-        same.bias[1] += 1e-6
-    assert audio_fingerprint(net, 96) != audio_fingerprint(same, 96)
+    def of(weights, net="small", patch_frames=96):
+        return audio_fingerprint(weights, net=net, patch_frames=patch_frames)
+
+    weights = {"a": torch.randn(2, 3), "b": torch.randn(3)}
+    other = {"b": weights["b"].clone(), "a": weights["a"].clone()}
+    assert of(weights) == of(other)
+    assert len({of(weights), of(weights, patch_frames=95), of(weights, net="vggish")}) == 3
+    other["b"][1] += 1e-6
+    assert of(weights) != of(other)

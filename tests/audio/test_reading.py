@@ -1,4 +1,4 @@
-"""Sound from wav and video files."""
+"""Audio from wav and video files."""
 
 import struct
 from fractions import Fraction
@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from rcf_vis.audio import AudioFile, NoSoundTrack, read_audio
+from rcf_vis.audio import AudioFile, NoAudioTrack, read_audio
 from rcf_vis.inference.video_writer import VideoWriter
 
 
@@ -14,7 +14,7 @@ from rcf_vis.inference.video_writer import VideoWriter
 def wav(tmp_path):
     """Write a wav file, by hand, so that it may also be wrong."""
 
-    def write(data, *, rate=16000, channels=1, bits=16, kind=1, name="sound.wav"):
+    def write(data, *, rate=16000, channels=1, bits=16, kind=1, name="audio.wav"):
         block = channels * bits // 8
         header = struct.pack("<IHHIIHH", 16, kind, channels, rate, rate * block, block, bits)
         chunks = b"WAVEfmt " + header + b"data" + struct.pack("<I", len(data)) + data
@@ -61,13 +61,15 @@ def test_headers_that_cannot_be(wav, header):
         read_audio(wav(b"1234" * 50, name="broken.wav", **header))
 
 
-def test_files_that_are_no_sound(tmp_path):
+def test_files_that_are_no_audio(tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing.wav"):
         read_audio(tmp_path / "nothing.wav")
     for number, content in enumerate((b"", b"a text" * 50)):
         path = tmp_path / f"{number}.wav"
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=f"{number}.wav is not a sound that can be read"):
+        with pytest.raises(
+            ValueError, match=f"{number}.wav is not an audio track that can be read"
+        ):
             read_audio(path)
 
 
@@ -80,22 +82,22 @@ def test_a_broken_track_gives_what_comes_before(wav, tmp_path):
 
 
 def test_the_track_of_a_video(tmp_path):
-    """Through AAC and back: the same sound, at the same time."""
+    """Through AAC and back: the same audio, at the same time."""
     rate, frame_rate = 44100, Fraction(10)
     t = np.arange(rate) / rate
     clicks = np.sin(2 * np.pi * 500 * t) * (np.abs(t - 0.6) < 0.05)
-    sound = np.stack((clicks, 0.5 * clicks)).astype(np.float32)
+    audio = np.stack((clicks, 0.5 * clicks)).astype(np.float32)
     path = tmp_path / "video.mp4"
     with VideoWriter(path, frame_rate=frame_rate, sample_rate=rate) as writer:
         for k in range(10):
             writer.write(np.zeros((32, 48, 3), np.uint8))
-            writer.write_sound(sound[:, k * 4410 : (k + 1) * 4410])
+            writer.write_audio(audio[:, k * 4410 : (k + 1) * 4410])
     samples, found_rate = read_audio(path)
     assert found_rate == rate and len(samples) == 2
     assert abs(samples.shape[1] - rate) <= 1024  # AAC has frames of 1024 samples
     length = min(samples.shape[1], rate)
-    error = samples[:, :length] - sound[:, :length]
-    assert np.sqrt((error**2).mean()) < 0.05 * np.sqrt((sound**2).mean()) + 0.01
+    error = samples[:, :length] - audio[:, :length]
+    assert np.sqrt((error**2).mean()) < 0.05 * np.sqrt((audio**2).mean()) + 0.01
     assert AudioFile(path).num_channels == 2
 
 
@@ -103,23 +105,23 @@ def test_a_video_without_a_track(tmp_path):
     path = tmp_path / "silent.mp4"
     with VideoWriter(path, frame_rate=5) as writer:
         writer.write(np.zeros((32, 48, 3), np.uint8))
-        with pytest.raises(ValueError, match="sound needs a sample rate"):
-            writer.write_sound(np.zeros((1, 10)))
-    with pytest.raises(NoSoundTrack, match="silent.mp4 has no sound track"):
+        with pytest.raises(ValueError, match="audio needs a sample rate"):
+            writer.write_audio(np.zeros((1, 10)))
+    with pytest.raises(NoAudioTrack, match="silent.mp4 has no audio track"):
         read_audio(path)
-    assert issubclass(NoSoundTrack, ValueError)
+    assert issubclass(NoAudioTrack, ValueError)
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (22222, 6)])
-def test_any_sound_can_be_written(tmp_path, rate, channels):
-    sound = np.random.default_rng(0).uniform(-3, 3, (channels, rate)).astype(np.float32)
-    sound[0, :100] = np.nan
+def test_any_audio_can_be_written(tmp_path, rate, channels):
+    audio = np.random.default_rng(0).uniform(-3, 3, (channels, rate)).astype(np.float32)
+    audio[0, :100] = np.nan
     path = tmp_path / "video.mkv"
     with VideoWriter(path, frame_rate=2, sample_rate=rate) as writer:
-        for piece in np.split(sound, 2, axis=1):
+        for piece in np.split(audio, 2, axis=1):
             writer.write(np.zeros((32, 48, 3), np.uint8))
-            writer.write_sound(piece)
-            writer.write_sound(piece[:, :0])
+            writer.write_audio(piece)
+            writer.write_audio(piece[:, :0])
     samples, found_rate = read_audio(path)
     assert found_rate == (rate if rate == 16000 else 48000)
     assert samples.shape[1] / found_rate == pytest.approx(1.0, abs=0.15)

@@ -12,11 +12,11 @@ from detectron2.utils.file_io import PathManager
 from rcf_vis.checkpoint import RCFCheckpointer, read_bare_weights
 from rcf_vis.config import read_config
 from rcf_vis.data import ClipDatasetMapper, register_ytvis_instances
-from rcf_vis.synthvis import SynthVISSoundSpec, SynthVISSpec, generate_split
+from rcf_vis.synthvis import SynthVISAudioSpec, SynthVISSpec, generate_split
 from tests.scripts import ROOT
 
 NAME = "for_box_models"
-SPECS = {"rcf_tiny": (SynthVISSpec, 12e6), "rcf_tiny_av": (SynthVISSoundSpec, 20e6)}
+SPECS = {"rcf_tiny": (SynthVISSpec, 12e6), "rcf_tiny_av": (SynthVISAudioSpec, 20e6)}
 
 
 def box_cfg(config):
@@ -45,8 +45,8 @@ def test_weights_are_whole_and_of_the_right_categories(config):
 
 @pytest.fixture
 def clips(tmp_path):
-    """One clip of each of 12 videos with sound that the model has not seen."""
-    spec = SynthVISSoundSpec(val_videos=12, length=4, seed=1234, silent_share=0.0)
+    """One clip of each of 12 videos with audio that the model has not seen."""
+    spec = SynthVISAudioSpec(val_videos=12, length=4, seed=1234, silent_share=0.0)
     json_file = generate_split(spec, tmp_path, "val", workers=1)
     folder = tmp_path / spec.folder / "val"
     register_ytvis_instances(
@@ -59,13 +59,14 @@ def clips(tmp_path):
     MetadataCatalog.remove(NAME)
 
 
-def test_the_model_with_sound_listens(clips):
-    """It is surer of the classes with a video's own sound than with that of another video."""
+def test_the_model_with_audio_listens(clips):
+    """It is surer of the classes with a video's own audio than with that of another video."""
     model = box_model(box_cfg("rcf_tiny_av"))
     model.training = True  # losses, yet BatchNorm's running statistics
-    sounds = [clip["audio"] for clip in clips]
+    patches = [clip["audio"] for clip in clips]
     exchanged = [
-        {**clip, "audio": sound} for clip, sound in zip(clips, sounds[1:] + sounds[:1], strict=True)
+        {**clip, "audio": audio}
+        for clip, audio in zip(clips, patches[1:] + patches[:1], strict=True)
     ]
     with torch.no_grad():
         own, other = (float(model(batch)["loss_class"]) for batch in (clips, exchanged))

@@ -144,7 +144,7 @@ def test_weights_of_other_classes_than_a_set_of_ones_own(patch_cfg, tmp_path):
 
 @pytest.fixture
 def audio_cfg(patch_cfg):
-    """The same model with ears."""
+    """The same model with an audio branch."""
     cfg = patch_cfg.clone()
     audio = cfg.MODEL.RCF.AUDIO
     audio.ENABLED, audio.NET, audio.FEATURE_DIM, audio.LSTM_HIDDEN = True, "small", 12, 8
@@ -166,27 +166,27 @@ def log():
     logger.setLevel(level)
 
 
-def test_a_model_with_sound_begins_with_weights_without(audio_cfg, weights, log):
+def test_a_model_with_audio_begins_with_weights_without(audio_cfg, weights, log):
     path, saved = weights
     model = build_model(audio_cfg)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     RCFCheckpointer(model).load(path)
     for name, value in model.state_dict().items():
         assert torch.equal(value, (before if name.startswith("audio.") else saved)[name]), name
-    assert sum(f"{path} is of a model without sound" in line for line in log) == 1
+    assert sum(f"{path} is of a model without audio" in line for line in log) == 1
 
 
-def test_weights_of_a_model_with_sound(audio_cfg, patch_cfg, tmp_path, log):
+def test_weights_of_a_model_with_audio(audio_cfg, patch_cfg, tmp_path, log):
     saved = build_model(audio_cfg)
-    RCFCheckpointer(saved, str(tmp_path)).save("heard")
-    path = str(tmp_path / "heard.pth")
+    RCFCheckpointer(saved, str(tmp_path)).save("audio_visual")
+    path = str(tmp_path / "audio_visual.pth")
     torch.manual_seed(1)
     model = build_model(audio_cfg)
     RCFCheckpointer(model).load(path)
     for name, value in model.state_dict().items():
         assert torch.equal(value, saved.state_dict()[name]), name
     RCFCheckpointer(build_model(patch_cfg)).load(path)
-    assert sum("of a model with sound, which is left out" in line for line in log) == 1
+    assert sum("its audio branch is left out" in line for line in log) == 1
     audio_cfg.MODEL.RCF.AUDIO.FEATURE_DIM = 13
     with pytest.raises(ValueError, match=r"audio\.\S+ has the shape .* as MODEL.RCF.AUDIO says"):
         RCFCheckpointer(build_model(audio_cfg)).load(path)

@@ -26,7 +26,7 @@ ROWS = {
 }
 
 #: Table X has two switches, on top of the config for AVIS.
-SOUND_ROWS = {
+AUDIO_ROWS = {
     f"table_X_delta_{n}_audio_{switch}": (n, switch == "on")
     for n in range(1, 6)
     for switch in ("off", "on")
@@ -51,16 +51,16 @@ def flat(node: CfgNode, prefix: str = "") -> dict:
 def test_every_row_has_its_yaml():
     assert {path.stem for path in (CONFIGS / "ablations").glob("*.yaml")} == {
         *ROWS,
-        *SOUND_ROWS,
+        *AUDIO_ROWS,
     }
 
 
-@pytest.mark.parametrize("name", SOUND_ROWS)
-def test_a_row_of_sound(name):
+@pytest.mark.parametrize("name", AUDIO_ROWS)
+def test_a_row_of_audio(name):
     base = flat(load(CONFIGS / "avis" / "rcf_r50.yaml"))
     row = flat(load(CONFIGS / f"ablations/{name}.yaml"))
     keys = ("MODEL.RCF.NUM_REFERENCE_FRAMES", "MODEL.RCF.AUDIO.ENABLED")
-    assert tuple(row[key] for key in keys) == SOUND_ROWS[name]
+    assert tuple(row[key] for key in keys) == AUDIO_ROWS[name]
     assert {k for k in base if base[k] != row[k]} <= {*keys, "OUTPUT_DIR"}
     assert row["OUTPUT_DIR"] == f"output/ablations/{name}"
 

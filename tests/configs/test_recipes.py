@@ -61,14 +61,16 @@ def test_data_sets_are_registered(path):
 
 
 @pytest.mark.parametrize("name", ["r50", "r101"])
-def test_avis_with_and_without_sound(name):
+def test_avis_with_and_without_audio(name):
     """The halves of table X."""
-    heard, silent = (load(CONFIGS / "avis" / f"rcf_{name}{h}.yaml") for h in ("", "_without_audio"))
-    audio = heard.MODEL.RCF.AUDIO
+    with_audio, silent = (
+        load(CONFIGS / "avis" / f"rcf_{name}{h}.yaml") for h in ("", "_without_audio")
+    )
+    audio = with_audio.MODEL.RCF.AUDIO
     assert (audio.ENABLED, audio.NET, audio.FREEZE) == (True, "vggish", True)
     assert (audio.FEATURE_DIM, audio.LSTM_LAYERS, audio.LSTM_HIDDEN) == (4096, 2, 512)
     assert not silent.MODEL.RCF.AUDIO.ENABLED
-    one, other = flat(heard), flat(silent)
+    one, other = flat(with_audio), flat(silent)
     assert {key for key in one if one[key] != other[key]} == {
         "MODEL.RCF.AUDIO.ENABLED", "MODEL.RCF.AUDIO.WEIGHTS", "OUTPUT_DIR"
     }  # fmt: skip

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from rcf_vis.data.layouts import (
+    audio_layout,
     coco_layout,
     datasets_root,
     find_dataset,
     ovis_layout,
-    sound_layout,
     synthvis_layout,
     ytvis_layout,
 )
@@ -70,28 +70,28 @@ def test_layouts_of_ovis(tmp_path, prefix, split, name):
     assert paths.image_root == str(tmp_path / "ovis" / name)
 
 
-@pytest.mark.parametrize("sound", ["audio", "WAVAudios", "videos"])
+@pytest.mark.parametrize("audio", ["audio", "WAVAudios", "videos"])
 @pytest.mark.parametrize(
     ("split", "json_file", "folder"),
     [("train", "train.json", "train"), ("val", "valid.json", "valid"), ("val", "val.json", "val")],
 )
-def test_layouts_with_sound(tmp_path, sound, split, json_file, folder):
+def test_layouts_with_audio(tmp_path, audio, split, json_file, folder):
     put(tmp_path / "avis", json_file, f"{folder}/JPEGImages")
-    layout = sound_layout("avis", split)
+    layout = audio_layout("avis", split)
     paths = find_dataset("x", layout, str(tmp_path))
     assert paths.json_file == str(tmp_path / "avis" / json_file)
     assert paths.image_root == str(tmp_path / "avis" / folder / "JPEGImages")
     assert paths.audio_root is None
-    (tmp_path / "avis" / folder / sound).mkdir()
+    (tmp_path / "avis" / folder / audio).mkdir()
     paths = find_dataset("x", layout, str(tmp_path))
-    assert paths.audio_root == str(tmp_path / "avis" / folder / sound)
+    assert paths.audio_root == str(tmp_path / "avis" / folder / audio)
 
 
-def test_layout_of_synthvis_with_sound(tmp_path):
+def test_layout_of_synthvis_with_audio(tmp_path):
     for folder in ("synthvis", "synthvis_av"):
         put(tmp_path / folder, "val.json", "val/JPEGImages")
         (tmp_path / folder / "val/audio").mkdir()
-    paths = find_dataset("x", synthvis_layout("val", with_sound=True), str(tmp_path))
+    paths = find_dataset("x", synthvis_layout("val", with_audio=True), str(tmp_path))
     assert paths.json_file == str(tmp_path / "synthvis_av/val.json")
     assert paths.audio_root == str(tmp_path / "synthvis_av/val/audio")
     assert find_dataset("x", synthvis_layout("val"), str(tmp_path)).audio_root is None

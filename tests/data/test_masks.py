@@ -62,7 +62,7 @@ def test_what_is_no_mask_is_refused(form, message):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (40, 33), (300, 500)])
-def test_sound_masks_cover_all_pixels(size):
+def test_audio_masks_cover_all_pixels(size):
     rng = np.random.default_rng(1)
     rles = [random_rle(rng, *size)[1] for _ in range(20)]
     for filled in (np.zeros(size, np.uint8), np.ones(size, np.uint8)):
@@ -70,11 +70,11 @@ def test_sound_masks_cover_all_pixels(size):
     np.testing.assert_array_equal(rle_areas_covered(rles), np.full(22, size[0] * size[1]))
 
 
-def test_broken_strings_are_told_from_sound_ones_beside_them():
-    sound = to_compressed_rle({"size": [8, 8], "counts": [10, 5, 3, 6, 2, 4, 34]}, 8, 8)
-    counts = sound["counts"]
+def test_broken_strings_are_told_from_audio_ones_beside_them():
+    audio = to_compressed_rle({"size": [8, 8], "counts": [10, 5, 3, 6, 2, 4, 34]}, 8, 8)
+    counts = audio["counts"]
     broken = ["", "P", counts + "0", counts[:-1], "zz", counts[:3] + "\x07" + counts[3:]]
-    rles = [sound, *({"counts": text} for text in broken), sound]
+    rles = [audio, *({"counts": text} for text in broken), audio]
     covered = rle_areas_covered(rles)
     assert covered[0] == covered[-1] == 64
     assert all(covered[1:-1] != 64), covered
@@ -82,10 +82,10 @@ def test_broken_strings_are_told_from_sound_ones_beside_them():
 
 
 def test_decoding_refuses_what_is_broken():
-    sound = to_compressed_rle({"size": [8, 8], "counts": [10, 5, 49]}, 8, 8)
-    assert [int(mask.sum()) for mask in decode_rles([sound, sound], 8, 8)] == [5, 5]
+    audio = to_compressed_rle({"size": [8, 8], "counts": [10, 5, 49]}, 8, 8)
+    assert [int(mask.sum()) for mask in decode_rles([audio, audio], 8, 8)] == [5, 5]
     assert decode_rles([], 8, 8) == []
     with pytest.raises(ValueError, match=r"\[8, 8\].*\[8, 9\]"):
-        decode_rles([sound], 8, 9)
+        decode_rles([audio], 8, 9)
     with pytest.raises(ValueError, match="do not cover 8 x 8"):
-        decode_rles([sound, {**sound, "counts": sound["counts"][:-1]}], 8, 8)
+        decode_rles([audio, {**audio, "counts": audio["counts"][:-1]}], 8, 8)

@@ -80,7 +80,7 @@ def test_runs_that_do_not_cover_the_mask(runs):
         track_ious([TrackMasks([sound, broken], "result 7")], [good], 0.5)
 
 
-def test_sound_runs_of_any_shape_are_taken():
+def test_audio_runs_of_any_shape_are_taken():
     rng = np.random.default_rng(0)
     masks = [rng.random((37, 53)) < density for density in (0.02, 0.3, 0.5, 0.9, 1.1)]
     masks += [np.roll(np.eye(37, 53) > 0, k, 1) for k in range(3)]

@@ -78,7 +78,7 @@ def test_rows_of_one_config_are_one_run(ablate, tmp_path):
     assert folders == {"unchanged", *(f"MODEL.RCF.REF_TOKEN_SIZE={k}" for k in (1, 2, 8))}
 
 
-def test_table_of_sound(ablate, tmp_path):
+def test_table_of_audio(ablate, tmp_path):
     ablate.main(["--table", "X", "--seeds", "0", "--output", str(tmp_path)])
     command = ablate.commands[0]
     assert command[command.index("--config-file") + 1] == "configs/synthvis/rcf_tiny_av.yaml"

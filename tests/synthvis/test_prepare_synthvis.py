@@ -2,7 +2,7 @@
 
 import pytest
 
-from rcf_vis.synthvis import SynthVISSoundSpec, read_spec
+from rcf_vis.synthvis import SynthVISAudioSpec, read_spec
 from tests.scripts import load_script
 
 
@@ -42,22 +42,22 @@ def test_objects_and_their_size(prepare, tmp_path):
     assert (made["objects_per_video"], made["object_size"]) == ([1, 3], [0.2, 0.3])
 
 
-def test_sound_is_made_beside_and_has_its_shares(prepare, tmp_path, capsys):
-    values = {name: k / 10 for k, name in enumerate(SynthVISSoundSpec.sound_shares, start=1)}
+def test_audio_is_made_beside_and_has_its_shares(prepare, tmp_path, capsys):
+    values = {name: k / 10 for k, name in enumerate(SynthVISAudioSpec.audio_shares, start=1)}
     options = [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
-    assert prepare.main(_args(tmp_path, "--sound", "--frame-rate", "8", *options)) == 0
-    made = read_spec(tmp_path, "train", SynthVISSoundSpec)
+    assert prepare.main(_args(tmp_path, "--audio", "--frame-rate", "8", *options)) == 0
+    made = read_spec(tmp_path, "train", SynthVISAudioSpec)
     assert {name: made[name] for name in values} == values
     assert (made["frame_rate"], made["objects_per_video"]) == (8.0, [1, 3])
     assert read_spec(tmp_path, "train") is None
     assert len(list((tmp_path / "synthvis_av" / "train" / "audio").iterdir())) == 2
     capsys.readouterr()
-    assert prepare.main(_args(tmp_path, "--sound")) == 1
+    assert prepare.main(_args(tmp_path, "--audio")) == 1
     error = capsys.readouterr().err
     assert "silent_share: there 0.3, asked for 0.15" in error and "frame_rate: there 8.0" in error
     with pytest.raises(SystemExit):
         prepare.main(_args(tmp_path, "--silent-share", "0.5"))
-    assert "--silent-share needs --sound" in capsys.readouterr().err
+    assert "--silent-share needs --audio" in capsys.readouterr().err
 
 
 def test_default_root_is_that_of_detectron2(prepare, monkeypatch):

@@ -9,12 +9,12 @@ from detectron2.config import get_cfg
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from rcf_vis import add_rcf_config
-from rcf_vis.data import ClipDatasetMapper, FrameSound, load_ytvis_json
+from rcf_vis.data import ClipDatasetMapper, FrameAudio, load_ytvis_json
 from rcf_vis.modeling.audio import AudioContext, build_audio_net
-from tests.data.sound_data import heard, noise, write_sound_dataset, write_wav
+from tests.data.audio_data import expected_patch, noise, write_audio_dataset, write_wav
 from tests.scripts import load_script
 
-NAME, ETA, SOUND = "test_cache_audio", 16, noise(0.7)
+NAME, ETA, AUDIO = "test_cache_audio", 16, noise(0.7)
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +24,10 @@ def script():
 
 @pytest.fixture
 def paths(tmp_path):
-    """Videos 1 and 3 have sound, video 2 has none."""
+    """Videos 1 and 3 have audio, video 2 has none."""
     (tmp_path / "set").mkdir()
-    sounds = {"video1": SOUND, "video3": noise(0.5, seed=3)}
-    yield write_sound_dataset(tmp_path / "set", sounds, lengths=(70, 2, 3), frame_rate=100.0)
+    audio = {"video1": AUDIO, "video3": noise(0.5, seed=3)}
+    yield write_audio_dataset(tmp_path / "set", audio, lengths=(70, 2, 3), frame_rate=100.0)
     if NAME in DatasetCatalog.list():
         DatasetCatalog.remove(NAME)
         MetadataCatalog.remove(NAME)
@@ -67,10 +67,10 @@ def test_features_are_those_of_the_net_and_the_mapper_takes_them(script, config,
     file, cfg, net = config()
     status, out, _ = run(script, capsys, file)
     assert status == 0
-    assert f"{NAME}: 2 videos computed, 0 up to date, 1 without sound, 0 not readable" in out
+    assert f"{NAME}: 2 videos computed, 0 up to date, 1 without audio, 0 not readable" in out
     records = load_ytvis_json(*paths[:2], audio_root=paths[2])
     with torch.no_grad():
-        expected = net(torch.stack([heard(SOUND, t, 100.0, ETA) for t in range(70)]))
+        expected = net(torch.stack([expected_patch(AUDIO, t, 100.0, ETA) for t in range(70)]))
         silence = net(torch.full((1, ETA, 64), float(np.log(0.01))))
     mapper = ClipDatasetMapper(cfg, is_train=False)
     found = torch.stack(list(mapper(records[0])["audio_features"]))
@@ -79,18 +79,18 @@ def test_features_are_those_of_the_net_and_the_mapper_takes_them(script, config,
     assert torch.allclose(silent, silence.expand(2, -1), atol=1e-5)
 
 
-def test_the_network_hears_the_same_with_a_cache_and_without(script, config, capsys, paths):
+def test_the_network_gets_the_same_with_a_cache_and_without(script, config, capsys, paths):
     file, cfg, _ = config()
     run(script, capsys, file)
-    audio, records = AudioContext(cfg), load_ytvis_json(*paths[:2], audio_root=paths[2])
-    heard_by = {}
+    branch, records = AudioContext(cfg), load_ytvis_json(*paths[:2], audio_root=paths[2])
+    features = {}
     for folder in (cfg.DATASETS.AUDIO_CACHE, ""):
         cfg.DATASETS.AUDIO_CACHE = folder
-        sound = FrameSound(cfg)
-        clips = [sound.of_frames(records[0], [40, 41, 60]), sound.of_frames(records[1], [0, 0, 1])]
+        audio = FrameAudio(cfg)
+        clips = [audio.of_frames(records[0], [40, 41, 60]), audio.of_frames(records[1], [0, 0, 1])]
         assert all(set(clip) == {"audio_features" if folder else "audio"} for clip in clips)
-        heard_by[folder] = audio.features_of_clips(clips, 3)
-    one, other = heard_by.values()
+        features[folder] = branch.features_of_clips(clips, 3)
+    one, other = features.values()
     assert one.shape == (3, 2, 8) and torch.allclose(one, other, atol=1e-5)
     assert not torch.allclose(one[0, 0], one[2, 0], atol=1e-3)
 
@@ -109,15 +109,15 @@ def test_only_what_is_outdated_is_made_anew(script, config, capsys, paths, tmp_p
     assert "2 videos computed, 0 up to date" in run(script, capsys, file)[1]
 
 
-def test_a_sound_that_cannot_be_read_is_named_and_the_others_are_made(
+def test_audio_that_cannot_be_read_is_named_and_the_others_are_made(
     script, config, capsys, tmp_path
 ):
     file, _, _ = config()
     broken = tmp_path / "set/audio/video1.wav"
     broken.write_bytes(b"RIFF")
     status, out, err = run(script, capsys, file)
-    assert status == 1 and "1 videos computed, 0 up to date, 1 without sound, 1 not" in out
-    assert re.search(rf"video 1, sound {broken}: ", err)
+    assert status == 1 and "1 videos computed, 0 up to date, 1 without audio, 1 not" in out
+    assert re.search(rf"video 1, audio {broken}: ", err)
 
 
 def test_names_and_changes_of_the_config_on_the_command_line(script, config, capsys, tmp_path):

@@ -68,18 +68,18 @@ def test_the_model_that_hears_has_its_turn(make_demo, tmp_path, monkeypatch, cap
     for step in ("make_data", "make_video", "evaluate", "train", "track", "draw_contact_sheet"):
 
         def record(self, step=step):
-            calls.append((step, self.hears, self.output.name))
+            calls.append((step, self.with_audio, self.output.name))
             return dict.fromkeys(make_demo.METRICS, 0.5)
 
         monkeypatch.setattr(make_demo.Demo, step, record)
     monkeypatch.setattr(make_demo.Demo, "draw_loss_curve", lambda self: None)
     make_demo.run_demo(tmp_path / "demo")
-    sound = [step for step, hears, folder in calls if hears and folder == "sound"]
-    assert sound == ["make_video", "track", "draw_contact_sheet"]
+    audio = [step for step, with_audio, folder in calls if with_audio and folder == "audio"]
+    assert audio == ["make_video", "track", "draw_contact_sheet"]
     assert len(calls) == 6 + 3 and "[7/7]" in capsys.readouterr().out
     calls.clear()
-    make_demo.run_demo(tmp_path / "av", config=make_demo.SOUND_CONFIG)
-    assert len(calls) == 6 and all(hears for _, hears, _ in calls)
+    make_demo.run_demo(tmp_path / "av", config=make_demo.AUDIO_CONFIG)
+    assert len(calls) == 6 and all(with_audio for _, with_audio, _ in calls)
     assert "[6/6]" in capsys.readouterr().out
 
 
@@ -125,8 +125,8 @@ def test_data_are_made_once(make_demo, tmp_path, monkeypatch):
     assert made == ["val"]
 
 
-def test_a_model_with_sound_gets_data_with_sound(make_demo, tmp_path, monkeypatch):
-    """The video has the sound of its data set, in step with its frames."""
+def test_a_model_with_audio_gets_data_with_audio(make_demo, tmp_path, monkeypatch):
+    """The video has the audio of its data set, in step with its frames."""
     small = {"width": 96, "height": 64, "length": 6, "val_videos": 1, "objects_per_video": (1, 2)}
     monkeypatch.setattr(make_demo, "DATA", {**small, "train_videos": 1})
     monkeypatch.setattr(make_demo, "CROSSING", {**small, "train_videos": 0, "silent_share": 0.0})
@@ -143,8 +143,8 @@ def test_a_model_with_sound_gets_data_with_sound(make_demo, tmp_path, monkeypatc
     assert np.corrcoef(written[:length], original[:length])[0, 1] > 0.9
     (tmp_path / "demo.json").write_text("[]")
     demo.draw_contact_sheet()
-    with_sound = cv2.imread(str(tmp_path / "contact_sheet.png")).shape
-    demo.hears = False
+    with_audio = cv2.imread(str(tmp_path / "contact_sheet.png")).shape
+    demo.with_audio = False
     demo.draw_contact_sheet()
     without = cv2.imread(str(tmp_path / "contact_sheet.png")).shape
-    assert with_sound[0] > without[0] and with_sound[1] == without[1]
+    assert with_audio[0] > without[0] and with_audio[1] == without[1]

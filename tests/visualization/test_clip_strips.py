@@ -71,7 +71,7 @@ def test_a_small_frame_is_drawn_pixel_by_pixel(sample):
     np.testing.assert_allclose(cell(strip, 1)[60, 80], painted((30, 20, 10), 3), atol=1)
 
 
-def test_sound_stands_below_its_frame(sample):
+def test_audio_stands_below_its_frame(sample):
     silence = torch.full((2, 96, 64), float(np.log(0.01)))
     loud = silence.clone()
     loud[1, :, :16] = 2.0  # low notes, all the time

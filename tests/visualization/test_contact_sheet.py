@@ -125,14 +125,14 @@ def test_what_does_not_fit_is_refused(dataset):
         draw_results_sheet(dataset, dataset.parent, [result(5, 2, [None] * 3)], video_id=5)
 
 
-def test_a_row_of_sound(dataset, drawn):
+def test_a_row_of_audio(dataset, drawn):
     """A tone is a bright line at its pitch, from the frame on in which it begins."""
     rate = 16000
     t = np.arange(4 * rate) / rate
     tone = 0.5 * np.sin(2 * np.pi * 2000 * t) * (t >= 2)
     content = json.loads(dataset.read_text())
     for video in content["videos"]:
-        video["fps"] = 1  # frames 2 and 3 hear the tone
+        video["fps"] = 1  # the tone is in frames 2 and 3
     dataset.write_text(json.dumps(content))
     folder = dataset.parent / "audio"
     folder.mkdir()
@@ -144,7 +144,7 @@ def test_a_row_of_sound(dataset, drawn):
     sheet = draw_results_sheet(
         dataset, dataset.parent, [], video_id=5, cell_width=40, audio_root=folder
     )
-    assert sheet.shape[0] == 28 + 4 * (24 + 4)  # input, sound, ground truth, prediction
+    assert sheet.shape[0] == 28 + 4 * (24 + 4)  # input, audio, ground truth, prediction
     cells = [sheet[56:80, 28 + 44 * c : 68 + 44 * c].astype(int).sum(-1) for c in range(4)]
     assert all(cell.std() == 0 and cell.mean() < 30 for cell in cells[:2])
     for cell in cells[2:]:

@@ -39,7 +39,7 @@ class EncoderAttention:
     Attributes:
         weights: ``(heads, L, L)``; each row sums to 1.
         groups: name → number of its tokens, in their order: "target" first, then "reference" and
-            "sound" where there are any.
+            "audio" where there are any.
         padding: ``(L,)`` bool, True for tokens that stand for padding.
         grid: rows and columns of the target's tokens, padding included.
         valid: those of them that hold image, at the top left.

@@ -166,6 +166,6 @@ class StepRecorder:
         groups = {
             "target": targets,
             "reference": references,
-            "sound": total - targets - references,
+            "audio": total - targets - references,
         }
         return {name: count for name, count in groups.items() if count}

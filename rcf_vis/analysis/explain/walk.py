@@ -13,7 +13,7 @@ from detectron2.structures import Instances
 from torch import Tensor
 
 from rcf_vis import OnlinePredictor
-from rcf_vis.audio import AudioFile, NoSoundTrack, split_by_frames
+from rcf_vis.audio import AudioFile, NoAudioTrack, split_by_frames
 from rcf_vis.data import read_frame
 from rcf_vis.data.ground_truth import decode_masks, objects_of
 from rcf_vis.inference.video_io import FrameSource, VideoFile
@@ -32,24 +32,24 @@ class VideoSource:
         length: frames, where it is known; for a video file an estimate.
         frames: a call gives its frames from the start, ``(H, W, 3)`` uint8 BGR.
         truth: frame number → id → ``(H, W)`` bool; None without annotations.
-        sound: a file with the sound track, and frames a second; None is silence.
+        audio: a file with the audio track, and frames a second; None is silence.
     """
 
     name: str
     length: int | None
     frames: Callable[[], Iterable[np.ndarray]]
     truth: Callable[[int], Mapping[int, Tensor]] | None = None
-    sound: tuple[str, float] | None = None
+    audio: tuple[str, float] | None = None
 
-    def heard(self) -> Iterator[dict[str, Any]]:
-        """For each frame, without an end, what :class:`OnlinePredictor` takes of its sound."""
+    def audio_of_frames(self) -> Iterator[dict[str, Any]]:
+        """For each frame, without an end, what :class:`OnlinePredictor` takes of its audio."""
         try:
-            file = None if self.sound is None else AudioFile(self.sound[0])
-        except NoSoundTrack:
+            file = None if self.audio is None else AudioFile(self.audio[0])
+        except NoAudioTrack:
             file = None
         if file is None:
             return repeat({})
-        rates = {"sample_rate": file.sample_rate, "frame_rate": self.sound[1]}
+        rates = {"sample_rate": file.sample_rate, "frame_rate": self.audio[1]}
         pieces = split_by_frames(file, **rates)
         return ({"audio": piece, "sample_rate": file.sample_rate} for piece in pieces)
 
@@ -92,26 +92,26 @@ def explain_frames(
 
     Args:
         predictor: is reset first.
-        video: a model with sound hears it too.
+        video: an audio-visual model takes its audio too.
         attention: numbers of the frames whose attention is recorded.
         length: end after so many frames; default: all.
     """
     predictor.reset()
-    sounds = repeat({}) if predictor.model.audio is None else video.heard()
+    audio = repeat({}) if predictor.model.audio is None else video.audio_of_frames()
     frames = islice(video.frames(), length)
     with StepRecorder(predictor.model) as recorder:
-        for number, (picture, heard) in enumerate(zip(frames, sounds, strict=False)):
+        for number, (picture, given) in enumerate(zip(frames, audio, strict=False)):
             recorder.attention = number in attention
-            instances = predictor(picture, **heard)
+            instances = predictor(picture, **given)
             yield ExplainedFrame(number, picture, instances, recorder.take())
 
 
 def video_of_frames(frames: FrameSource, name: str) -> VideoSource:
     """A file or a folder of images, which has no annotations."""
-    sound = None
+    audio = None
     if isinstance(frames, VideoFile) and frames.frame_rate:
-        sound = (frames.name, float(frames.frame_rate))
-    return VideoSource(name, frames.num_frames, lambda: frames, sound=sound)
+        audio = (frames.name, float(frames.frame_rate))
+    return VideoSource(name, frames.num_frames, lambda: frames, audio=audio)
 
 
 def video_of_record(record: dict[str, Any]) -> VideoSource:

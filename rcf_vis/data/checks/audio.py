@@ -1,22 +1,22 @@
-"""The sound of a data set as files: which videos have it, and which of it can be heard."""
+"""The audio of a data set as files: which videos have it, and which of it is usable."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from rcf_vis.audio import AudioStream, NoSoundTrack, read_audio
+from rcf_vis.audio import AudioStream, NoAudioTrack, read_audio
+from rcf_vis.audio.folder import all_audio_files
 from rcf_vis.data.json_rules import OnFault
-from rcf_vis.data.sound_files import all_sound_files
 from rcf_vis.errors import DatasetError
 
 Record = dict[str, Any]
 
 _MAX_CHANNELS = 8
-"""Of a sound track that is no mistake (7.1)."""
+"""Of an audio track that is no mistake (7.1)."""
 
 
-def check_sound(
+def check_audio(
     records: Sequence[Record],
     audio_root: str,
     faults: OnFault,
@@ -24,51 +24,51 @@ def check_sound(
     limit: int = 10,
     progress: Callable[[Sequence[Record]], Iterable[Record]] = iter,
 ) -> list[str]:
-    """Decode the sound of each video, and compare it with the video.
+    """Decode the audio of each video, and compare it with the video.
 
     Args:
         records: of :func:`~rcf_vis.data.ytvis.read_videos`, with an ``audio_root``.
-        audio_root: the folder of sound.
+        audio_root: the folder of audio.
         faults: is called for each file that cannot be decoded, holds no samples or some that are
-            not finite, or has more channels than a sound track.
+            not finite, or has more channels than an audio track.
         limit: videos that are named in a note.
         progress: a bar around the list of records, e.g. tqdm.
 
     Returns:
-        Notes, what one should know, but is not wrong: what is silent, and where sound and video
+        Notes, what one should know, but is not wrong: what is silent, and where audio and video
         are not of one length (by more than a frame).
     """
-    sounding = [record for record in records if record["audio_file"] is not None]
+    with_audio = [record for record in records if record["audio_file"] is not None]
     silent = [f"video {r['video_id']}" for r in records if r["audio_file"] is None]
     tracks = {"no track": [], "shorter": [], "longer": []}
-    for record in progress(sounding):
+    for record in progress(with_audio):
         where = f"video {record['video_id']}, {record['audio_file']}"
         try:
-            seconds = _seconds_of_sound(record["audio_file"])
-        except NoSoundTrack:
+            seconds = _seconds_of_audio(record["audio_file"])
+        except NoAudioTrack:
             tracks["no track"].append(where)
         except (OSError, ValueError) as error:
-            message = f"video {record['video_id']}, sound {record['audio_file']}: {error}"
-            faults(DatasetError(message, "sound"))
+            message = f"video {record['video_id']}, audio {record['audio_file']}: {error}"
+            faults(DatasetError(message, "audio"))
         else:
             video = record["length"] / record["frame_rate"]
             if abs(seconds - video) > 1 / record["frame_rate"]:
                 kind = "shorter" if seconds < video else "longer"
                 tracks[kind].append(f"{where}: {seconds:.2f} s, the video {video:.2f} s")
-    used = {record["audio_file"] for record in sounding}
-    unused = [file for file in all_sound_files(audio_root) if file not in used]
+    used = {record["audio_file"] for record in with_audio}
+    unused = [file for file in all_audio_files(audio_root) if file not in used]
     notes = (
-        _note(silent, "videos without sound: silence", limit),
-        _note(tracks["no track"], "video files without a sound track: silence", limit),
-        _note(tracks["shorter"], "sounds shorter than the video: silence follows", limit),
-        _note(tracks["longer"], "sounds longer than the video: the end is not used", limit),
-        _note(unused, "files of sound that belong to no video", limit),
+        _note(silent, "videos without audio: silence", limit),
+        _note(tracks["no track"], "video files without an audio track: silence", limit),
+        _note(tracks["shorter"], "audio tracks shorter than the video: silence follows", limit),
+        _note(tracks["longer"], "audio tracks longer than the video: the end is not used", limit),
+        _note(unused, "audio files that belong to no video", limit),
     )
     return list(filter(None, notes))
 
 
-def _seconds_of_sound(path: str) -> float:
-    """Length of a sound that can be used, else ValueError."""
+def _seconds_of_audio(path: str) -> float:
+    """Length of an audio track that can be used, else ValueError."""
     samples, sample_rate = read_audio(path)
     AudioStream(sample_rate)  # is it one that can be resampled
     channels, number = samples.shape

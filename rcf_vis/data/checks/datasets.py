@@ -21,7 +21,7 @@ from rcf_vis.data.ytvis import YTVIS_JSON, read_categories, read_videos
 from rcf_vis.data.ytvis_tracks import read_annotations
 from rcf_vis.errors import DatasetError
 
-from .audio import check_sound
+from .audio import check_audio
 from .frames import Record, check_image, draw_frames, present_frames
 
 Progress = Callable[..., Iterable]
@@ -33,11 +33,11 @@ class Diagnosis:
 
     Attributes:
         name: of the data set.
-        paths: its json and folders of frames and sound; None where it was not found.
+        paths: its json and folders of frames and audio; None where it was not found.
         not_found: where it was looked for, where it was not found.
         videos, tracks, frames: their numbers in the json.
         decoded: number of frames that were opened.
-        sounds: number of videos that have sound; None where the data set is one without sound.
+        with_audio: number of videos that have audio; None where the data set is one without audio.
         notes: what one should know, but is not wrong.
         faults: what is wrong.
     """
@@ -50,7 +50,7 @@ class Diagnosis:
     tracks: int = 0
     frames: int = 0
     decoded: int = 0
-    sounds: int | None = None
+    with_audio: int | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -67,7 +67,7 @@ def examine(
     limit: int = 10,
     progress: bool = False,
 ) -> Diagnosis:
-    """Examine a registered data set. Where it has sound, all of it is decoded.
+    """Examine a registered data set. Where it has audio, all of it is decoded.
 
     Args:
         name: of a registered data set.
@@ -101,25 +101,25 @@ def examine(
     for record, frame in bar(sample, desc=f"{name}: images"):
         check_image(record, frame, faults)
     diagnosis.decoded = len(sample)
-    _examine_sound(diagnosis, records, bar)
+    _examine_audio(diagnosis, records, bar)
     return diagnosis
 
 
-def _examine_sound(diagnosis: Diagnosis, records: list[Record], bar: Progress) -> None:
-    """Decode the sound of a data set that has some."""
+def _examine_audio(diagnosis: Diagnosis, records: list[Record], bar: Progress) -> None:
+    """Decode the audio of a data set that has some."""
     audio_root = diagnosis.paths.audio_root
     if audio_root is not None:
-        diagnosis.sounds = sum(record["audio_file"] is not None for record in records)
-        diagnosis.notes += check_sound(
+        diagnosis.with_audio = sum(record["audio_file"] is not None for record in records)
+        diagnosis.notes += check_audio(
             records,
             audio_root,
             diagnosis.faults,
             limit=diagnosis.faults.limit,
-            progress=partial(bar, desc=f"{diagnosis.name}: sound"),
+            progress=partial(bar, desc=f"{diagnosis.name}: audio"),
         )
     elif tried := getattr(_layout(diagnosis.name), "audio_roots", ()):
         diagnosis.notes.append(
-            f"no folder of sound, all videos are silent: tried {', '.join(tried)}"
+            f"no folder of audio, all videos are silent: tried {', '.join(tried)}"
         )
 
 
@@ -172,21 +172,21 @@ def _read_records(diagnosis: Diagnosis, bar: Progress) -> list[Record]:
     records = read_videos(content, json_file, image_root, faults, audio_root=audio_root)
     annotations = content.get("annotations")
     diagnosis.videos = len(records)
-    sound = [record for record in records.values() if record is not None]
+    audio = [record for record in records.values() if record is not None]
     if annotations is None:
         diagnosis.notes.append(
             "no annotations: can be tested on (a submission, no AP), not trained on"
         )
-    elif sound:
+    elif audio:
         bar = partial(bar, desc=f"{diagnosis.name}: tracks")
         read_annotations(annotations, json_file, records, classes, faults, progress=bar)
         if isinstance(annotations, list):
             _check_areas(annotations, json_file, records, faults)
             diagnosis.tracks = len(annotations)
-            empty = sum(not any(record["annotations"]) for record in sound)
+            empty = sum(not any(record["annotations"]) for record in audio)
             if empty:
                 diagnosis.notes.append(f"{empty} videos without an object")
-    return sound
+    return audio
 
 
 def _read_stills(diagnosis: Diagnosis) -> list[Record]:

@@ -64,13 +64,13 @@ def test_weights_of_a_call_that_did_not_ask_for_them(gradients, itself):
 
 @pytest.fixture
 def attention():
-    """3×2 target cells, the last row padding, then 2 references and 1 token of sound."""
+    """3×2 target cells, the last row padding, then 2 references and 1 token of audio."""
     padding = torch.tensor([False] * 4 + [True] * 2 + [False] * 3)
     scores = torch.randn(HEADS, 9, 9)
     scores[:, :, padding] = float("-inf")
     return EncoderAttention(
         weights=scores.softmax(-1),
-        groups={"target": 6, "reference": 2, "sound": 1},
+        groups={"target": 6, "reference": 2, "audio": 1},
         padding=padding,
         grid=(3, 2),
         valid=(2, 2),
@@ -93,9 +93,9 @@ def test_maps_by_hand(attention):
                 assert float(from_target[head, y, x]) == pytest.approx(sum(given))
                 received = [float(w[head, k, cell]) for k in range(4)]  # 4 and 5 are padding
                 assert float(among[head, y, x]) == pytest.approx(sum(received) / 4)
-    assert torch.equal(attention.map("sound", "target")[:, 1, 0], w[:, 8, 2])
-    with pytest.raises(ValueError, match="'sound' to 'reference' has no map"):
-        attention.map("sound", "reference")
+    assert torch.equal(attention.map("audio", "target")[:, 1, 0], w[:, 8, 2])
+    with pytest.raises(ValueError, match="'audio' to 'reference' has no map"):
+        attention.map("audio", "reference")
 
 
 def test_shares_add_up(attention):
@@ -103,12 +103,12 @@ def test_shares_add_up(attention):
         total = sum(attention.share(asking, asked) for asked in attention.groups)
         assert total == pytest.approx(1.0)
     by_hand = [float(attention.weights[h, k, 8]) for h in range(HEADS) for k in range(4)]
-    assert attention.share("target", "sound") == pytest.approx(np.mean(by_hand))
+    assert attention.share("target", "audio") == pytest.approx(np.mean(by_hand))
 
 
 def test_views_are_those_that_have_a_map(attention):
-    views = [("reference", "target"), ("sound", "target"), ("target", "target")]
-    assert attention.views() == [*views, ("target", "reference"), ("target", "sound")]
+    views = [("reference", "target"), ("audio", "target"), ("target", "target")]
+    assert attention.views() == [*views, ("target", "reference"), ("target", "audio")]
     for asking, asked in attention.views():
         attention.map(asking, asked)
 

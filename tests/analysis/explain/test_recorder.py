@@ -161,15 +161,15 @@ def test_attention_is_that_of_the_last_layer(patch_cfg, pre_norm):
     assert attention.map("target", "target").shape == (4, 2, 3)
 
 
-def test_tokens_of_sound_are_a_group(patch_cfg, monkeypatch):
+def test_tokens_of_audio_are_a_group(patch_cfg, monkeypatch):
     model = build(patch_cfg)
     fusion, forward = model.context_fusion, model.context_fusion.forward
-    sound = TokenGroup(F.normalize(torch.randn(1, 2, 32), dim=-1))
-    monkeypatch.setattr(fusion, "forward", lambda *args: forward(*args[:2], [sound]))
+    audio = TokenGroup(F.normalize(torch.randn(1, 2, 32), dim=-1))
+    monkeypatch.setattr(fusion, "forward", lambda *args: forward(*args[:2], [audio]))
     with StepRecorder(model) as recorder:
         recorder.attention = True
         _, records = walk(model, recorder)
-    assert records[0].attention.groups == {"target": 6, "reference": 4, "sound": 2}
+    assert records[0].attention.groups == {"target": 6, "reference": 4, "audio": 2}
 
 
 def test_what_cannot_be_taken(patch_cfg):

@@ -1,4 +1,4 @@
-"""Videos to explain: which frames are drawn, what is heard, what is annotated."""
+"""Videos to explain: which frames are drawn, what the audio holds, what is annotated."""
 
 import json
 import wave
@@ -38,7 +38,7 @@ def record(tmp_path):
 
 def test_a_record(record):
     video = video_of_record(record)
-    assert (video.name, video.length, video.sound) == ("1", 4, None)
+    assert (video.name, video.length, video.audio) == ("1", 4, None)
     assert [frame.shape for frame in video.frames()] == [(64, 96, 3)] * 4
     assert [set(video.truth(t)) for t in range(4)] == [{10, 11}, {10, 11}, {10}, {10, 11}]
     assert np.array_equal(video.truth(3)[11].numpy(), object_mask(64, 96, 1, 3))
@@ -48,48 +48,48 @@ def test_a_record(record):
 
 def test_a_folder(record, tmp_path):
     video = video_of_frames(open_frames(str(tmp_path / "video1")), "clip")
-    assert (video.name, video.length, video.truth, video.sound) == ("clip", 4, None, None)
+    assert (video.name, video.length, video.truth, video.audio) == ("clip", 4, None, None)
     assert len(list(video.frames())) == len(list(video.frames())) == 4  # it can be walked again
 
 
 @pytest.fixture
-def sound(tmp_path):
+def audio(tmp_path):
     """A quarter of a second at 8 kHz in which sample k is k / 32768."""
-    path = tmp_path / "sound.wav"
+    path = tmp_path / "audio.wav"
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", ""))
         file.writeframes(np.arange(2000, dtype="<i2").tobytes())
     return str(path)
 
 
-def test_each_frame_has_its_samples(sound):
-    heard = VideoSource("v", 4, lambda: (), sound=(sound, 10.0)).heard()
-    pieces = [next(heard) for _ in range(4)]
+def test_each_frame_has_its_samples(audio):
+    given = VideoSource("v", 4, lambda: (), audio=(audio, 10.0)).audio_of_frames()
+    pieces = [next(given) for _ in range(4)]
     assert {piece["sample_rate"] for piece in pieces} == {8000}
     samples = np.concatenate([piece["audio"].reshape(-1) for piece in pieces]) * 32768
     assert [piece["audio"].size for piece in pieces] == [800] * 4
     np.testing.assert_allclose(samples[:2000], np.arange(2000), atol=1e-3)
     assert not samples[2000:].any()  # then silence
-    silent = VideoSource("v", 4, lambda: ()).heard()
+    silent = VideoSource("v", 4, lambda: ()).audio_of_frames()
     assert [next(silent) for _ in range(3)] == [{}] * 3
 
 
-@pytest.mark.parametrize("hears", [True, False])
-def test_what_the_model_is_given(record, patch_cfg, sound, hears):
-    audio = patch_cfg.MODEL.RCF.AUDIO
-    audio.ENABLED, audio.NET, audio.FREEZE = hears, "small", False
-    audio.FEATURE_DIM, audio.LSTM_HIDDEN = 16, 8
+@pytest.mark.parametrize("with_audio", [True, False])
+def test_what_the_model_is_given(record, patch_cfg, audio, with_audio):
+    keys = patch_cfg.MODEL.RCF.AUDIO
+    keys.ENABLED, keys.NET, keys.FREEZE = with_audio, "small", False
+    keys.FEATURE_DIM, keys.LSTM_HIDDEN = 16, 8
     patch_cfg.MODEL.RCF.TEST.SCORE_THRESH = 0.0
-    video = video_of_record({**record, "audio_file": sound, "frame_rate": 10.0})
+    video = video_of_record({**record, "audio_file": audio, "frame_rate": 10.0})
     predictor = OnlinePredictor(patch_cfg)
     frames = list(explain_frames(predictor, video, {1, 2}, length=3))
     assert [frame.number for frame in frames] == [0, 1, 2]
     assert [frame.step.attention is None for frame in frames] == [True, False, False]
     assert all(frame.slots == [0, 1, 2, 3, 4] for frame in frames)
-    groups = {"target": 6, "reference": 4, **({"sound": 2} if hears else {})}
+    groups = {"target": 6, "reference": 4, **({"audio": 2} if with_audio else {})}
     assert frames[1].step.attention.groups == groups
     predictor.reset()
-    for frame, heard in zip(frames, video.heard(), strict=False):
-        expected = predictor(frame.picture, **(heard if hears else {}))
+    for frame, given in zip(frames, video.audio_of_frames(), strict=False):
+        expected = predictor(frame.picture, **(given if with_audio else {}))
         assert torch.equal(frame.instances.class_probs, expected.class_probs)
     assert not any(module._forward_hooks for module in predictor.model.modules())

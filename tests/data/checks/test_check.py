@@ -40,7 +40,7 @@ def write(root, content, frames=True) -> None:
         write_frames(healthy(), folder / "JPEGImages")
 
 
-def test_a_sound_set(check, root, capsys):
+def test_a_audio_set(check, root, capsys):
     write(root, healthy())
     assert check.main([NAME]) == 0
     out = capsys.readouterr().out

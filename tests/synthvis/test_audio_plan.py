@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from rcf_vis.synthvis import (
+    AUDIO_CATEGORIES,
     LOOKALIKE_PAIRS,
-    SOUND_CATEGORIES,
-    SynthVISSoundSpec,
+    SynthVISAudioSpec,
     SynthVISSpec,
     render_video,
 )
+from rcf_vis.synthvis.audio_plan import Pulse, plan_audio
 from rcf_vis.synthvis.camera import Camera
 from rcf_vis.synthvis.plan import plan_video
 from rcf_vis.synthvis.render import _Painter
 from rcf_vis.synthvis.scene import plan_scene
-from rcf_vis.synthvis.sound_plan import Pulse, plan_sound
 
 PAIRED = {category for pair in LOOKALIKE_PAIRS for category in pair}
 TWIN = {a: b for pair in LOOKALIKE_PAIRS for a, b in (pair, pair[::-1])}
@@ -27,14 +27,14 @@ TWIN = {a: b for pair in LOOKALIKE_PAIRS for a, b in (pair, pair[::-1])}
 @lru_cache
 def _scenes():
     """Scenes as they are before their objects get voices."""
-    return [plan_scene(SynthVISSoundSpec(), np.random.default_rng(k)) for k in range(60)]
+    return [plan_scene(SynthVISAudioSpec(), np.random.default_rng(k)) for k in range(60)]
 
 
 def _plans(count, **fields):
     """Voices for the scenes, which are gone through as often as need be."""
-    spec, rng = SynthVISSoundSpec(**fields), np.random.default_rng(0)
-    pairs = [plan_sound(spec, _scenes()[k % 60], rng) for k in range(count)]
-    return [SimpleNamespace(scene=scene, sound=sound) for scene, sound in pairs]
+    spec, rng = SynthVISAudioSpec(**fields), np.random.default_rng(0)
+    pairs = [plan_audio(spec, _scenes()[k % 60], rng) for k in range(count)]
+    return [SimpleNamespace(scene=scene, audio=audio) for scene, audio in pairs]
 
 
 def _categories(plan):
@@ -74,8 +74,8 @@ def test_description_of_plain_synthvis_is_what_it_always_was():
 
 
 def test_ten_categories_of_seven_looks():
-    looks = SynthVISSoundSpec.looks
-    assert len(SOUND_CATEGORIES) == len(looks) == 10 and len(set(looks)) == 7
+    looks = SynthVISAudioSpec.looks
+    assert len(AUDIO_CATEGORIES) == len(looks) == 10 and len(set(looks)) == 7
     assert LOOKALIKE_PAIRS == ((0, 1), (5, 6), (8, 9))
     assert all(looks[a] == looks[b] for a, b in LOOKALIKE_PAIRS)
     # at the place that the look has in plain SynthVIS, for the sake of its weights
@@ -102,7 +102,7 @@ def test_the_eye_cannot_tell_look_alikes():
 
 
 def test_a_video_of_the_other_twins_is_the_same_to_the_eye():
-    spec = SynthVISSoundSpec(width=96, height=64, length=3, lookalike_share=1.0)
+    spec = SynthVISAudioSpec(width=96, height=64, length=3, lookalike_share=1.0)
     for plan in (plan_video(spec, "train", index) for index in range(3)):
         tracks = [replace(t, category=TWIN[t.category]) for t in plan.scene.tracks]
         painters = [
@@ -119,22 +119,22 @@ def test_shares_are_kept():
     plans = _plans(1600)
     several = [p for p in plans if len(p.scene.tracks) > 1]
     assert np.mean([_has_twins(p) for p in several]) == pytest.approx(0.25, abs=0.03)
-    assert np.mean([p.sound.offscreen is not None for p in plans]) == pytest.approx(0.25, abs=0.03)
-    assert np.mean([p.sound.noise > 0 for p in plans]) == pytest.approx(0.5, abs=0.035)
+    assert np.mean([p.audio.offscreen is not None for p in plans]) == pytest.approx(0.25, abs=0.03)
+    assert np.mean([p.audio.noise > 0 for p in plans]) == pytest.approx(0.5, abs=0.035)
     alone = [p for p in plans if not _has_twins(p)]
     kinds = [category for p in alone for category in set(_categories(p))]
     silent = [
         category
         for p in alone
         for category in {
-            t.category for t, v in zip(p.scene.tracks, p.sound.voices, strict=True) if v is None
+            t.category for t, v in zip(p.scene.tracks, p.audio.voices, strict=True) if v is None
         }
     ]
     drawn = [category for p in alone for category in _categories(p)]
     assert np.mean([c in PAIRED for c in drawn]) == pytest.approx(0.6, abs=0.04)
     assert len(silent) / len(kinds) == pytest.approx(0.15, abs=0.02)
     quiet = [
-        t for p in plans for t, v in zip(p.scene.tracks, p.sound.voices, strict=True) if v is None
+        t for p in plans for t, v in zip(p.scene.tracks, p.audio.voices, strict=True) if v is None
     ]
     assert np.mean([t.glow.max() > 0 for t in quiet]) == pytest.approx(0.25, abs=0.05)
 
@@ -144,10 +144,10 @@ def test_shares_are_kept():
     [
         ("lookalike_share", lambda p: PAIRED.issuperset(_categories(p))),
         ("twins_share", lambda p: _has_twins(p) or len(p.scene.tracks) < 2),
-        ("silent_share", lambda p: all(v is None for v in p.sound.voices) or _has_twins(p)),
+        ("silent_share", lambda p: all(v is None for v in p.audio.voices) or _has_twins(p)),
         ("decoy_share", lambda p: all(t.glow.max() > 0.8 for t in p.scene.tracks)),
-        ("offscreen_share", lambda p: p.sound.offscreen is not None),
-        ("noise_share", lambda p: 0.001 <= p.sound.noise <= 0.02),
+        ("offscreen_share", lambda p: p.audio.offscreen is not None),
+        ("noise_share", lambda p: 0.001 <= p.audio.noise <= 0.02),
     ],
 )
 def test_a_share_of_one_is_always_and_of_zero_never(name, holds):
@@ -157,10 +157,10 @@ def test_a_share_of_one_is_always_and_of_zero_never(name, holds):
     if name == "lookalike_share":
         assert not any(PAIRED.intersection(_categories(p)) for p in never)
     elif name == "silent_share":
-        assert all(None not in p.sound.voices or _has_twins(p) for p in never)
+        assert all(None not in p.audio.voices or _has_twins(p) for p in never)
     elif name == "decoy_share":
         for p in never:
-            for track, voice in zip(p.scene.tracks, p.sound.voices, strict=True):
+            for track, voice in zip(p.scene.tracks, p.audio.voices, strict=True):
                 assert (track.glow.max() > 0) == (voice is not None)
     else:
         assert not any(holds(p) and len(p.scene.tracks) > 1 for p in never)
@@ -171,7 +171,7 @@ def test_of_twins_one_sounds_and_all_of_a_category_do_the_same():
     pairs_seen = 0
     for plan in plans:
         heard = {}
-        for track, voice in zip(plan.scene.tracks, plan.sound.voices, strict=True):
+        for track, voice in zip(plan.scene.tracks, plan.audio.voices, strict=True):
             assert voice is None or voice.category == track.category
             heard.setdefault(track.category, set()).add(voice is not None)
         assert all(len(both) == 1 for both in heard.values())
@@ -182,10 +182,10 @@ def test_of_twins_one_sounds_and_all_of_a_category_do_the_same():
                 glow = {t.category: t.glow for t in plan.scene.tracks}
                 if len(plan.scene.tracks) == 2:
                     assert np.corrcoef(glow[a], glow[b])[0, 1] < -0.9
-        if plan.sound.offscreen is not None:
-            looks = SynthVISSoundSpec.looks
+        if plan.audio.offscreen is not None:
+            looks = SynthVISAudioSpec.looks
             seen = {looks[category] for category in _categories(plan)}
-            assert looks[plan.sound.offscreen.category] not in seen
+            assert looks[plan.audio.offscreen.category] not in seen
     assert pairs_seen > 60
 
 
@@ -197,7 +197,7 @@ def test_pulse_is_sampled_well_and_swells_the_object():
     for number, plan in enumerate(_plans(50)):
         plain = _scenes()[number]
         for track, before, voice in zip(
-            plan.scene.tracks, plain.tracks, plan.sound.voices, strict=True
+            plan.scene.tracks, plain.tracks, plan.audio.voices, strict=True
         ):
             assert track.size == pytest.approx(before.size * (1 + 0.1 * track.glow))
             if voice is not None:
@@ -212,12 +212,12 @@ def test_pulse_is_sampled_well_and_swells_the_object():
 )
 def test_bad_field_is_named(name, value):
     with pytest.raises(ValueError, match=f"^{name} must be"):
-        SynthVISSoundSpec(**{name: value})
+        SynthVISAudioSpec(**{name: value})
 
 
 def test_description_round_trips():
-    spec = SynthVISSoundSpec(silent_share=0.4, frame_rate=12.5, val_videos=3, seed=4)
+    spec = SynthVISAudioSpec(silent_share=0.4, frame_rate=12.5, val_videos=3, seed=4)
     described = spec.describe_split("val")
     assert described["sound_version"] == 1 and described["silent_share"] == 0.4
-    again = SynthVISSoundSpec.from_description(described)
+    again = SynthVISAudioSpec.from_description(described)
     assert again.describe_split("val") == described

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .audio_spec import LOOKALIKE_PAIRS, UNIQUE_LOOKS, SynthVISAudioSpec
 from .scene import Scene, Track
-from .sound_spec import LOOKALIKE_PAIRS, UNIQUE_LOOKS, SynthVISSoundSpec
 
 #: An object is larger by this share when it is loudest.
 _SWELL = 0.1
@@ -43,9 +43,9 @@ class Pulse:
 
 @dataclass(frozen=True)
 class Voice:
-    """A sound; the object that it comes from may be anywhere."""
+    """A source of sound; its object may be anywhere."""
 
-    #: Index into `SOUND_CATEGORIES`.
+    #: Index into `AUDIO_CATEGORIES`.
     category: int
     pulse: Pulse
     #: RMS of the tone where it is loudest; full scale is 1.
@@ -53,30 +53,30 @@ class Voice:
 
 
 @dataclass(frozen=True)
-class SoundPlan:
-    """What is heard in a video."""
+class AudioPlan:
+    """What the audio holds in a video."""
 
     #: For each track of the scene its voice; None where the object is silent.
     voices: list[Voice | None]
-    #: The sound from outside of the picture, or None.
+    #: The audio from outside of the picture, or None.
     offscreen: Voice | None
     #: RMS of the background noise, 0 without.
     noise: float
 
 
-def plan_sound(
-    spec: SynthVISSoundSpec, scene: Scene, rng: np.random.Generator
-) -> tuple[Scene, SoundPlan]:
+def plan_audio(
+    spec: SynthVISAudioSpec, scene: Scene, rng: np.random.Generator
+) -> tuple[Scene, AudioPlan]:
     """Gives the objects of a plain scene their categories, voices and pulses.
 
-    All objects of one category sound, or none of them; so a silent look-alike beside a sounding one
+    All objects of one category audio, or none of them; so a silent look-alike beside a sounding one
     is known to be its twin.
 
     Args:
         scene: as plain SynthVIS plans it; of its categories only what is equal counts.
 
     Returns:
-        The scene with categories of `SOUND_CATEGORIES`, sizes that swell and `glow`; and what is
+        The scene with categories of `AUDIO_CATEGORIES`, sizes that swell and `glow`; and what is
         heard.
     """
     categories, twins = _draw_categories(spec, scene.tracks, rng)
@@ -94,12 +94,12 @@ def plan_sound(
         glow = shown if decoy or category not in silent else np.zeros(spec.length)
         size = track.size * (1 + _SWELL * glow)
         tracks.append(replace(track, category=category, size=size, glow=glow))
-    plan = SoundPlan(voices, _draw_offscreen(spec, categories, rng), _draw_noise(spec, rng))
+    plan = AudioPlan(voices, _draw_offscreen(spec, categories, rng), _draw_noise(spec, rng))
     return replace(scene, tracks=tracks), plan
 
 
 def _draw_categories(
-    spec: SynthVISSoundSpec, tracks: Sequence[Track], rng: np.random.Generator
+    spec: SynthVISAudioSpec, tracks: Sequence[Track], rng: np.random.Generator
 ) -> tuple[list[int], tuple[int, int] | None]:
     """A category for each track; and the two tracks that are twins, of which the first sounds."""
     kinds = {}
@@ -143,7 +143,7 @@ def _draw_level(rng: np.random.Generator) -> float:
 
 
 def _draw_offscreen(
-    spec: SynthVISSoundSpec, categories: Sequence[int], rng: np.random.Generator
+    spec: SynthVISAudioSpec, categories: Sequence[int], rng: np.random.Generator
 ) -> Voice | None:
     seen = {spec.looks[category] for category in categories}
     unseen = [category for category, look in enumerate(spec.looks) if look not in seen]
@@ -153,6 +153,6 @@ def _draw_offscreen(
     return Voice(category, _draw_pulse(rng), rng.uniform(0.4, 0.9) * _draw_level(rng))
 
 
-def _draw_noise(spec: SynthVISSoundSpec, rng: np.random.Generator) -> float:
+def _draw_noise(spec: SynthVISAudioSpec, rng: np.random.Generator) -> float:
     level = float(np.exp(rng.uniform(np.log(0.001), np.log(0.02))))
     return level if rng.uniform() < spec.noise_share else 0.0

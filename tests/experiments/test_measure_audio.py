@@ -1,4 +1,4 @@
-"""experiments/measure_sound.py: what is put in place of the own sound of a video; the table."""
+"""experiments/measure_audio.py: what is put in place of the own audio of a video; the table."""
 
 import math
 
@@ -11,16 +11,16 @@ from tests.scripts import ROOT, load_script
 
 @pytest.fixture(scope="module")
 def tool():
-    return load_script("experiments/measure_sound.py")
+    return load_script("experiments/measure_audio.py")
 
 
 @pytest.fixture
 def dataset():
     records = [{"video_id": k, "audio_file": f"{k}.wav"} for k in range(5)]
-    DatasetCatalog.register("for_measure_sound", lambda: records)
-    MetadataCatalog.get("for_measure_sound").set(json_file="a.json", thing_classes=["disc_hum"])
-    yield "for_measure_sound"
-    for name in [n for n in DatasetCatalog.list() if n.startswith("for_measure_sound")]:
+    DatasetCatalog.register("for_measure_audio", lambda: records)
+    MetadataCatalog.get("for_measure_audio").set(json_file="a.json", thing_classes=["disc_hum"])
+    yield "for_measure_audio"
+    for name in [n for n in DatasetCatalog.list() if n.startswith("for_measure_audio")]:
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
 
@@ -46,12 +46,12 @@ def test_table_has_look_alikes_and_others_apart(tool):
     }  # fmt: skip
     assert tool.summary(metrics) == [30.0, 60.0, 20.0, 40.0]
     lines = tool.table({"its own": metrics, "silence": {**metrics, "AP": 12.34}}).splitlines()
-    assert lines[0].split("|")[1].strip() == "sound" and len(lines) == 4
+    assert lines[0].split("|")[1].strip() == "audio" and len(lines) == 4
     cells = [cell.strip() for cell in lines[3].strip("|").split("|")]
     assert cells == ["silence", "12.3", "60.0", "20.0", "40.0"]
 
 
-def test_each_row_is_the_right_weights_on_the_right_sounds(tool, dataset, monkeypatch):
+def test_each_row_is_the_right_weights_on_the_right_audios(tool, dataset, monkeypatch):
     cfg = read_config(str(ROOT / "configs" / "synthvis" / "rcf_tiny_av.yaml"))
     cfg.DATASETS.TEST, cfg.MODEL.WEIGHTS, cfg.MODEL.RCF.AUDIO.ENABLED = (dataset,), "a.pth", True
     calls = []
@@ -61,12 +61,12 @@ def test_each_row_is_the_right_weights_on_the_right_sounds(tool, dataset, monkey
         return {"AP": len(calls)}
 
     monkeypatch.setattr(tool, "evaluate_weights", evaluate)
-    results = tool.measure(cfg, "deaf.pth", "out")
+    results = tool.measure(cfg, "silent.pth", "out")
     assert list(results) == ["its own", "another video's", "silence", "none (trained without)"]
     assert calls == [
         ("a.pth", dataset, True),
-        ("a.pth", f"{dataset}_wrong_sound", True),
+        ("a.pth", f"{dataset}_wrong_audio", True),
         ("a.pth", f"{dataset}_silent", True),
-        ("deaf.pth", dataset, False),
+        ("silent.pth", dataset, False),
     ]
     assert cfg.MODEL.RCF.AUDIO.ENABLED

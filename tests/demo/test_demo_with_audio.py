@@ -1,4 +1,4 @@
-"""demo.py with a model that hears: the sound track goes to the model and into the output."""
+"""demo.py with an audio-visual model: the audio track goes to the model and into the output."""
 
 from fractions import Fraction
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 from detectron2.structures import Instances
 
-from rcf_vis.audio import AudioFile, NoSoundTrack, read_audio
+from rcf_vis.audio import AudioFile, NoAudioTrack, read_audio
 from rcf_vis.inference.video_io import open_frames
 from rcf_vis.inference.video_writer import VideoWriter
 from tests.demo.demo_config import demo_config
@@ -40,23 +40,23 @@ def make_video(tmp_path):
             for _ in range(LENGTH):
                 writer.write(np.full((48, 80, 3), 100, np.uint8))
             if seconds is not None:
-                writer.write_sound(tone)
+                writer.write_audio(tone)
         return str(path)
 
     return make
 
 
 @pytest.fixture
-def heard(demo, monkeypatch):
-    """What a predictor that finds nothing gets to hear, frame by frame."""
+def given(demo, monkeypatch):
+    """What a predictor that finds nothing is given, frame by frame."""
     calls = []
 
     class FakePredictor:
         def __init__(self, cfg):
             pass
 
-        def __call__(self, frame, **sound):
-            calls.append(sound)
+        def __call__(self, frame, **audio):
+            calls.append(audio)
             instances = Instances(frame.shape[:2])
             instances.pred_masks = torch.zeros((0, *frame.shape[:2]), dtype=torch.bool)
             instances.class_probs = torch.zeros((0, 3))
@@ -82,56 +82,56 @@ def test_a_random_model_hears_a_video(demo, config, make_video, tmp_path):
     assert spectrum.argmax() * RATE / samples.shape[1] == pytest.approx(700, abs=10)
 
 
-def test_each_frame_gets_its_samples(demo, config, make_video, tmp_path, heard):
+def test_each_frame_gets_its_samples(demo, config, make_video, tmp_path, given):
     source = make_video()
     run(demo, config, source, tmp_path / "frames")
-    assert [set(sound) for sound in heard] == [{"audio", "sample_rate"}] * LENGTH
-    assert {sound["sample_rate"] for sound in heard} == {RATE}
-    ends = np.cumsum([sound["audio"].shape[1] for sound in heard])
+    assert [set(audio) for audio in given] == [{"audio", "sample_rate"}] * LENGTH
+    assert {audio["sample_rate"] for audio in given} == {RATE}
+    ends = np.cumsum([audio["audio"].shape[1] for audio in given])
     assert ends.tolist() == [-(-(t + 1) * RATE * 1001 // 30000) for t in range(LENGTH)]
     track = read_audio(source)[0]
-    joined = np.concatenate([sound["audio"] for sound in heard], axis=1)
+    joined = np.concatenate([audio["audio"] for audio in given], axis=1)
     length = min(joined.shape[1], track.shape[1])
     np.testing.assert_array_equal(joined[:, :length], track[:, :length])
 
 
-def test_a_track_that_is_shorter_than_the_video(demo, config, make_video, tmp_path, heard):
+def test_a_track_that_is_shorter_than_the_video(demo, config, make_video, tmp_path, given):
     run(demo, config, make_video(seconds=0.05), tmp_path / "out.mp4")
-    assert len(heard) == LENGTH
-    assert heard[0]["audio"].any() and not heard[-1]["audio"].any()
+    assert len(given) == LENGTH
+    assert given[0]["audio"].any() and not given[-1]["audio"].any()
     samples, _ = read_audio(tmp_path / "out.mp4")
     assert samples.shape[1] / RATE == pytest.approx(LENGTH / float(FRAME_RATE), abs=0.05)
 
 
 @pytest.mark.parametrize("words", [["--no-audio"], ["--opts", "MODEL.RCF.AUDIO.ENABLED", "False"]])
-def test_without_sound(demo, config, make_video, tmp_path, heard, words):
+def test_without_audio(demo, config, make_video, tmp_path, given, words):
     run(demo, config, make_video(), tmp_path / "out.mp4", *words)
-    assert heard == [{}] * LENGTH
-    with pytest.raises(NoSoundTrack):
+    assert given == [{}] * LENGTH
+    with pytest.raises(NoAudioTrack):
         AudioFile(tmp_path / "out.mp4")
 
 
-def test_a_video_without_a_track_is_silent(demo, config, make_video, tmp_path, heard, caplog):
+def test_a_video_without_a_track_is_silent(demo, config, make_video, tmp_path, given, caplog):
     run(demo, config, make_video(seconds=None), tmp_path / "out.mp4")
-    assert heard == [{}] * LENGTH
-    assert "has no sound track: the model hears silence" in caplog.text
+    assert given == [{}] * LENGTH
+    assert "has no audio track: the model gets silence" in caplog.text
 
 
-def test_another_frame_rate_of_the_output(demo, config, make_video, tmp_path, heard, caplog):
+def test_another_frame_rate_of_the_output(demo, config, make_video, tmp_path, given, caplog):
     run(demo, config, make_video(), tmp_path / "out.mp4", "--frame-rate", "10")
-    assert all(sound["audio"].any() for sound in heard)  # the model hears the video as it was
-    with pytest.raises(NoSoundTrack):
+    assert all(audio["audio"].any() for audio in given)  # the model gets the audio as it was
+    with pytest.raises(NoAudioTrack):
         AudioFile(tmp_path / "out.mp4")
     assert "another frame rate" in caplog.text
 
 
-def test_a_track_that_breaks_off(demo, config, make_video, tmp_path, heard, caplog, monkeypatch):
+def test_a_track_that_breaks_off(demo, config, make_video, tmp_path, given, caplog, monkeypatch):
     def broken(self):
         yield np.ones((2, 2000), np.float32)
-        raise ValueError("in.mp4: the sound cannot be decoded")
+        raise ValueError("in.mp4: the audio cannot be decoded")
 
     monkeypatch.setattr(demo.AudioFile, "__iter__", broken)
     run(demo, config, make_video(), tmp_path / "out.mp4")
-    joined = np.concatenate([sound["audio"] for sound in heard], axis=1)
+    joined = np.concatenate([audio["audio"] for audio in given], axis=1)
     assert joined[:, :2000].all() and not joined[:, 2000:].any()
-    assert "cannot be decoded; from there on the model hears silence" in caplog.text
+    assert "cannot be decoded; from there on the model gets silence" in caplog.text

@@ -1,13 +1,12 @@
-"""Which file holds the sound of which video, and what a json says of its frame rate."""
+"""Which file holds the audio of which video, and what a json says of its frame rate."""
 
 import json
 
 import pytest
 
+from rcf_vis.audio.folder import AudioFolder, all_audio_files
 from rcf_vis.data import DatasetError, load_ytvis_json
-from rcf_vis.data.sound_files import SoundFiles, all_sound_files
-
-from .clip_data import make_content
+from tests.data.clip_data import make_content
 
 
 def put(folder, *names):
@@ -33,32 +32,32 @@ def put(folder, *names):
         ([], "cow/00000.jpg", None),
     ],
 )
-def test_the_sound_of_a_video_is_named_as_the_folder_of_its_frames(
+def test_the_audio_of_a_video_is_named_as_the_folder_of_its_frames(
     tmp_path, there, frame, expected
 ):
     put(tmp_path, *there)
-    found = SoundFiles(str(tmp_path)).of_video([frame, "another/00001.jpg"])
+    found = AudioFolder(str(tmp_path)).of_video([frame, "another/00001.jpg"])
     assert found == (None if expected is None else str(tmp_path / expected))
 
 
 def test_each_folder_is_listed_once(tmp_path, monkeypatch):
-    from rcf_vis.data import sound_files
+    from rcf_vis.audio import folder as audio_files
 
     put(tmp_path, "a.wav", "b.wav", "deep/c.wav")
-    listed, list_folder = [], sound_files._files_in
+    listed, list_folder = [], audio_files._files_in
     monkeypatch.setattr(
-        sound_files, "_files_in", lambda folder: listed.append(folder) or list_folder(folder)
+        audio_files, "_files_in", lambda folder: listed.append(folder) or list_folder(folder)
     )
-    files = SoundFiles(str(tmp_path))
+    files = AudioFolder(str(tmp_path))
     for name in ("a", "b", "none", "deep/c", "deep/d"):
         files.of_video([f"{name}/00000.jpg"])
     assert listed == [str(tmp_path), str(tmp_path / "deep")]
 
 
-def test_all_files_with_sound(tmp_path):
+def test_all_files_with_audio(tmp_path):
     put(tmp_path, "b.wav", "a.mp4", "deep/c.ogg", "deep/d.json")
     expected = [str(tmp_path / name) for name in ("a.mp4", "b.wav", "deep/c.ogg")]
-    assert list(all_sound_files(str(tmp_path))) == expected
+    assert list(all_audio_files(str(tmp_path))) == expected
 
 
 def load(root, change=lambda content: None, audio_root="audio"):
@@ -69,7 +68,7 @@ def load(root, change=lambda content: None, audio_root="audio"):
     return load_ytvis_json(str(root / "a.json"), "frames", audio_root=audio_root)
 
 
-def test_records_say_where_the_sound_is_and_how_fast_the_frames_come(tmp_path):
+def test_records_say_where_the_audio_is_and_how_fast_the_frames_come(tmp_path):
     put(tmp_path, "audio/video2.wav")
 
     def change(content):
@@ -86,7 +85,7 @@ def test_without_a_field_the_frame_rate_is_that_of_the_paper(tmp_path):
     assert [record["frame_rate"] for record in load(tmp_path)] == [6.0, 6.0]
 
 
-def test_records_of_a_set_without_sound_do_not_speak_of_it(tmp_path):
+def test_records_of_a_set_without_audio_do_not_speak_of_it(tmp_path):
     for record in load(tmp_path, audio_root=None):
         assert not {"audio_file", "frame_rate"} & set(record)
 

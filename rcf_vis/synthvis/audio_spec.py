@@ -1,4 +1,4 @@
-"""SynthVIS with sound: the categories, some of which only the ear can tell, and the shares."""
+"""SynthVIS with audio: the categories, some of which only the ear can tell, and the shares."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .spec import SynthVISSpec
 from .timbres import TIMBRES
 
 #: Goes up when the same spec gives other sounds, or other pulses.
-SOUND_VERSION = 1
+AUDIO_VERSION = 1
 
 #: The look of each category of `TIMBRES`, in its order: one of the shapes of plain SynthVIS, at
 #: its own place there where it can be, so that weights for plain SynthVIS serve as a start. The
@@ -20,9 +20,9 @@ _LOOKS = (
 )
 
 #: The categories as the json lists them, ids from 1 on.
-SOUND_CATEGORIES = [{"id": i, "name": name} for i, name in enumerate(TIMBRES, start=1)]
+AUDIO_CATEGORIES = [{"id": i, "name": name} for i, name in enumerate(TIMBRES, start=1)]
 
-#: Indices into `SOUND_CATEGORIES`: two categories of one look, which differ in nothing but sound.
+#: Indices into `AUDIO_CATEGORIES`: two categories of one look, which differ in nothing but audio.
 LOOKALIKE_PAIRS = tuple((i, i + 1) for i in range(len(_LOOKS) - 1) if _LOOKS[i] == _LOOKS[i + 1])
 
 #: Indices of the categories that the eye can tell.
@@ -30,30 +30,30 @@ UNIQUE_LOOKS = tuple(i for i, look in enumerate(_LOOKS) if _LOOKS.count(look) ==
 
 
 @dataclass(frozen=True, kw_only=True)
-class SynthVISSoundSpec(SynthVISSpec):
-    """Everything that decides the content of a SynthVIS data set with sound.
+class SynthVISAudioSpec(SynthVISSpec):
+    """Everything that decides the content of a SynthVIS data set with audio.
 
-    Objects sound, each category with its timbre, and pulse: they swell and lighten as they get
+    Objects audio, each category with its timbre, and pulse: they swell and lighten as they get
     louder. The picture is drawn as that of plain SynthVIS, of fewer shapes; by default there are
     fewer objects, crossings and returns, so that the class of an object decides more of the AP.
 
     Example::
 
-        SynthVISSoundSpec(train_videos=100, silent_share=0.5)
+        SynthVISAudioSpec(train_videos=100, silent_share=0.5)
 
     Raises:
         ValueError: a field is out of its range; the message begins with the field's name.
     """
 
     folder: ClassVar[str] = "synthvis_av"
-    title: ClassVar[str] = "SynthVIS with sound"
-    categories: ClassVar[list[dict[str, Any]]] = SOUND_CATEGORIES
+    title: ClassVar[str] = "SynthVIS with audio"
+    categories: ClassVar[list[dict[str, Any]]] = AUDIO_CATEGORIES
     looks: ClassVar[tuple[str, ...]] = _LOOKS
-    sound_shares: ClassVar[tuple[str, ...]] = (
+    audio_shares: ClassVar[tuple[str, ...]] = (
         *("lookalike_share", "twins_share", "silent_share", "decoy_share"),
         *("offscreen_share", "noise_share"),
     )
-    shares: ClassVar[tuple[str, ...]] = (*SynthVISSpec.shares, *sound_shares)
+    shares: ClassVar[tuple[str, ...]] = (*SynthVISSpec.shares, *audio_shares)
 
     #: More than plain SynthVIS has: AP is that of ten categories with fewer objects a video.
     val_videos: int = 100
@@ -61,7 +61,7 @@ class SynthVISSoundSpec(SynthVISSpec):
     objects_per_video: tuple[int, int] = (1, 3)
     crossing_share: float = 0.2
     return_share: float = 0.2
-    #: Frames a second, which ties the frames to the sound; from 1 to 120.
+    #: Frames a second, which ties the frames to the audio; from 1 to 120.
     frame_rate: float = 6.0
     #: Share of the kinds of objects that have a twin which looks alike, in [0, 1].
     lookalike_share: float = 0.6
@@ -87,10 +87,10 @@ class SynthVISSoundSpec(SynthVISSpec):
         return {"frame_rate": self.frame_rate}
 
     def describe_split(self, split: str) -> dict[str, Any]:
-        return {**super().describe_split(split), "sound_version": SOUND_VERSION}
+        return {**super().describe_split(split), "sound_version": AUDIO_VERSION}
 
 
 #: Folder of a data set → what it is made from.
 SPEC_CLASSES: dict[str, type[SynthVISSpec]] = {
-    cls.folder: cls for cls in (SynthVISSpec, SynthVISSoundSpec)
+    cls.folder: cls for cls in (SynthVISSpec, SynthVISAudioSpec)
 }

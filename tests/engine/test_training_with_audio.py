@@ -1,4 +1,4 @@
-"""A model that hears, with a frozen audio net, in two processes: one test, as they start slowly."""
+"""An audio-visual model with a frozen audio net, in two processes."""
 
 import torch
 from detectron2.engine import launch
@@ -7,7 +7,7 @@ from detectron2.utils import comm
 from tests.engine.training import FixedClipsTrainer, fixed_clips
 
 
-class SoundTrainer(FixedClipsTrainer):
+class AudioTrainer(FixedClipsTrainer):
     """The fixed clips, each frame with a patch of its own."""
 
     @classmethod
@@ -22,7 +22,7 @@ class SoundTrainer(FixedClipsTrainer):
 def _run(cfg, path):
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    trainer = SoundTrainer(cfg)
+    trainer = AudioTrainer(cfg)
     model = trainer.model.module if comm.get_world_size() > 1 else trainer.model
     net = {k: v.clone() for k, v in model.audio.net.state_dict().items()}
     trainer.train()

@@ -1,4 +1,4 @@
-"""Which file holds the sound of which video."""
+"""Which file holds the audio of which video."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import os
 from collections.abc import Iterator, Sequence
 
 _SUFFIXES = ".wav .flac .mp3 .m4a .aac .ogg .opus .mp4 .m4v .mov .mkv .webm .avi".split()
-"""Files with sound, in the order in which they are taken: sound alone, then video files."""
+"""Files with audio, in the order in which they are taken: audio alone, then video files."""
 
 
-class SoundFiles:
-    """The sound of the videos of a data set: ``<root>/<video>.wav``.
+class AudioFolder:
+    """the audio of the videos of a data set: ``<root>/<video>.wav``.
 
     ``<video>`` is the folder of the video's frames, relative to the folder of all frames. Other
-    files of sound will do too, and so do video files, whose sound track is then taken. Each folder
+    audio files will do too, and so do video files, whose audio track is then taken. Each folder
     is listed once.
 
     Args:
-        root: the folder of sound.
+        root: the folder of audio.
 
     Example::
 
-        SoundFiles("avis/train/audio").of_video(["3f1a/00000.jpg"])  # …/avis/train/audio/3f1a.wav
+        AudioFolder("avis/train/audio").of_video(["3f1a/00000.jpg"])  # …/avis/train/audio/3f1a.wav
     """
 
     def __init__(self, root: str) -> None:
@@ -29,7 +29,7 @@ class SoundFiles:
         self._listed: dict[str, dict[str, list[str]]] = {}
 
     def of_video(self, file_names: Sequence[str]) -> str | None:
-        """The file with the sound of a video, by the names of its frames; None: there is none."""
+        """The file with the audio of a video, by the names of its frames; None: there is none."""
         video = os.path.dirname(file_names[0])
         if not video:  # its frames are in no folder of their own
             return None
@@ -47,8 +47,8 @@ class SoundFiles:
         return self._listed[folder]
 
 
-def all_sound_files(root: str) -> Iterator[str]:
-    """The paths of all files with sound under a folder, in order."""
+def all_audio_files(root: str) -> Iterator[str]:
+    """The paths of all files with audio under a folder, in order."""
     for folder, _, _ in sorted(os.walk(os.path.abspath(root))):
         for name in sorted(_files_in(folder)):
             yield os.path.join(folder, name)
@@ -61,6 +61,6 @@ def _rank(name: str) -> tuple[int, str]:
 def _files_in(folder: str) -> list[str]:
     try:
         names = os.listdir(folder)
-    except OSError:  # no such folder: no sound
+    except OSError:  # no such folder: no audio
         return []
     return [name for name in names if os.path.splitext(name)[1].lower() in _SUFFIXES]

@@ -1,11 +1,11 @@
 #!/usr/bin/env python
-"""Measure what sound is worth to a model that hears, on SynthVIS with sound.
+"""Measure what audio is worth to audio-visual model, on SynthVIS with audio.
 
-python experiments/measure_sound.py --weights output/rcf_tiny_av/model_final.pth \\
-    --video-only output/rcf_tiny_deaf/model_final.pth --output docs/synthvis_sound_table.md
+python experiments/measure_audio.py --weights output/rcf_tiny_av/model_final.pth \\
+    --video-only output/rcf_tiny_silent/model_final.pth --output docs/synthvis_audio_table.md
 
-Evaluates the same weights with each video's own sound, with silence, and with the sound of another
-video; and weights that were trained on the same frames without sound. Look-alike categories are
+Evaluates the same weights with each video's own audio, with silence, and with the audio of another
+video; and weights that were trained on the same frames without audio. Look-alike categories are
 those that the eye cannot tell from another one.
 """
 
@@ -23,38 +23,38 @@ from tabulate import tabulate
 from rcf_vis.config import read_config
 from rcf_vis.engine import evaluate_weights
 from rcf_vis.files import whole_file
-from rcf_vis.synthvis import LOOKALIKE_PAIRS, SOUND_CATEGORIES
+from rcf_vis.synthvis import AUDIO_CATEGORIES, LOOKALIKE_PAIRS
 
 ROOT = Path(__file__).resolve().parents[1]
 Records = list[dict[str, Any]]
 
 #: Names of the categories that look like another one.
-LOOKALIKES = frozenset(SOUND_CATEGORIES[i]["name"] for pair in LOOKALIKE_PAIRS for i in pair)
+LOOKALIKES = frozenset(AUDIO_CATEGORIES[i]["name"] for pair in LOOKALIKE_PAIRS for i in pair)
 
-HEADERS = ["sound", "AP", "AP50", "AP of look-alikes", "AP of the others"]
+HEADERS = ["audio", "AP", "AP50", "AP of look-alikes", "AP of the others"]
 
 
 def silenced(records: Records) -> Records:
-    """The videos without their sound."""
+    """The videos without their audio."""
     return [{**record, "audio_file": None} for record in records]
 
 
 def exchanged(records: Records) -> Records:
-    """Each video with the sound of the one half of the set further on.
+    """Each video with the audio of the one half of the set further on.
 
     Raises:
         ValueError: there is no other video.
     """
     if len(records) < 2:
-        raise ValueError("one video has no other one's sound: at least 2 videos are needed")
-    sounds = [record["audio_file"] for record in records]
+        raise ValueError("one video has no other one's audio: at least 2 videos are needed")
+    files = [record["audio_file"] for record in records]
     half = len(records) // 2
-    sounds = sounds[half:] + sounds[:half]
-    return [{**record, "audio_file": sound} for record, sound in zip(records, sounds, strict=True)]
+    files = files[half:] + files[:half]
+    return [{**record, "audio_file": audio} for record, audio in zip(records, files, strict=True)]
 
 
 def register_variant(name: str, suffix: str, change: Callable[[Records], Records]) -> str:
-    """Register a data set with other sounds under ``<name>_<suffix>``, which is returned."""
+    """Register a data set with other audio under ``<name>_<suffix>``, which is returned."""
     variant = f"{name}_{suffix}"
     records = change(DatasetCatalog.get(name))
     DatasetCatalog.register(variant, lambda: records)
@@ -80,24 +80,24 @@ def measure(cfg: CfgNode, video_only: str | None, output: str) -> dict[str, dict
     """Name of the row → the evaluator's metrics."""
     (name,) = cfg.DATASETS.TEST
     silent = register_variant(name, "silent", silenced)
-    wrong = register_variant(name, "wrong_sound", exchanged)
+    wrong = register_variant(name, "wrong_audio", exchanged)
     rows = {"its own": name, "another video's": wrong, "silence": silent}
     results = {
         row: evaluate_weights(cfg, cfg.MODEL.WEIGHTS, dataset, output)
         for row, dataset in rows.items()
     }
     if video_only is not None:
-        deaf = cfg.clone()
-        deaf.defrost()
-        deaf.MODEL.RCF.AUDIO.ENABLED = False
+        silent = cfg.clone()
+        silent.defrost()
+        silent.MODEL.RCF.AUDIO.ENABLED = False
         results["none (trained without)"] = evaluate_weights(
-            deaf, video_only, name, f"{output}/video_only"
+            silent, video_only, name, f"{output}/video_only"
         )
     return results
 
 
 def table(results: dict[str, dict[str, float]]) -> str:
-    """Markdown: a row for each kind of sound, in percent."""
+    """Markdown: a row for each kind of audio, in percent."""
     rows = [[row, *summary(metrics)] for row, metrics in results.items()]
     return tabulate(rows, HEADERS, tablefmt="pipe", floatfmt=".1f")
 
@@ -110,7 +110,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--config-file", default=str(config), metavar="FILE")
     parser.add_argument("--weights", metavar="FILE", help="default: those of the config")
     parser.add_argument(
-        "--video-only", metavar="FILE", help="weights of the same config without sound"
+        "--video-only", metavar="FILE", help="weights of the same config without audio"
     )
     parser.add_argument("--output", metavar="FILE", help="also write the table there")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="changes of the config")
@@ -123,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.weights:
         cfg.MODEL.WEIGHTS = args.weights
     setup_logger(name="rcf_vis")
-    text = table(measure(cfg, args.video_only, f"{cfg.OUTPUT_DIR}/measure_sound"))
+    text = table(measure(cfg, args.video_only, f"{cfg.OUTPUT_DIR}/measure_audio"))
     print(text)
     if args.output:
         with whole_file(args.output) as temporary:

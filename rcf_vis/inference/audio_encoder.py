@@ -1,17 +1,17 @@
-"""The sound track of a video that is being written."""
+"""The audio track of a video that is being written."""
 
 from fractions import Fraction
 
 import av
 import numpy as np
 
-__all__ = ["SoundEncoder"]
+__all__ = ["AudioEncoder"]
 
-# What AAC can have; sound of another rate is resampled to the last one.
+# What AAC can have; audio of another rate is resampled to the last one.
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 88200, 96000, 48000)
 
 
-class SoundEncoder:
+class AudioEncoder:
     """Encodes samples as AAC, in stereo, into an open container.
 
     Args:

@@ -1,4 +1,4 @@
-"""The predictor hears: live, what evaluation hears from the data set, to the bit."""
+"""Live, the predictor takes what evaluation takes from the data set, to the bit."""
 
 import numpy as np
 import pytest
@@ -30,14 +30,14 @@ def make_frames():
     return list(np.random.default_rng(0).integers(0, 256, (LENGTH, 64, 96, 3), dtype=np.uint8))
 
 
-def make_sound(seconds=1.0):
+def make_audio(seconds=1.0):
     rng = np.random.default_rng(1)
     return (rng.uniform(-1, 1, (2, round(RATE * seconds))) * 0.5).astype(np.float32)
 
 
-def probabilities(predictor, sound):
+def probabilities(predictor, audio):
     predictor.reset()
-    pieces = split_by_frames([sound], sample_rate=RATE, frame_rate=FRAME_RATE)
+    pieces = split_by_frames([audio], sample_rate=RATE, frame_rate=FRAME_RATE)
     return [
         predictor(frame, audio=piece, sample_rate=RATE).class_probs
         for frame, piece in zip(make_frames(), pieces, strict=False)
@@ -46,27 +46,27 @@ def probabilities(predictor, sound):
 
 @pytest.mark.parametrize("seconds", [1.0, 0.08, 0.0])  # longer and shorter than the video, none
 def test_live_is_what_evaluation_is(predictor, seconds):
-    sound = make_sound(seconds)
-    patches = audio_patches(sound, RATE, frame_rate=FRAME_RATE, num_frames=LENGTH)
+    audio = make_audio(seconds)
+    patches = audio_patches(audio, RATE, frame_rate=FRAME_RATE, num_frames=LENGTH)
     images = [frame_to_tensor(frame[:, :, ::-1]) for frame in make_frames()]
     video = {"image": images, "audio": patches, "height": 64, "width": 96}
     expected = [x.class_probs for x in predictor.model([video])[0]]
-    for live, evaluated in zip(probabilities(predictor, sound), expected, strict=True):
+    for live, evaluated in zip(probabilities(predictor, audio), expected, strict=True):
         assert torch.equal(live, evaluated)
 
 
-def test_sound_is_heard_and_reset_forgets_it(predictor):
-    heard = probabilities(predictor, make_sound())
-    again = probabilities(predictor, make_sound())
-    silent = probabilities(predictor, 0 * make_sound())
+def test_audio_is_heard_and_reset_forgets_it(predictor):
+    own = probabilities(predictor, make_audio())
+    again = probabilities(predictor, make_audio())
+    silent = probabilities(predictor, 0 * make_audio())
     predictor.reset()
     without = [predictor(frame).class_probs for frame in make_frames()]
-    for a, b, c, d in zip(heard, again, silent, without, strict=True):
+    for a, b, c, d in zip(own, again, silent, without, strict=True):
         assert torch.equal(a, b) and torch.equal(c, d)
-    assert (heard[-1] - silent[-1]).abs().max() > 1e-7
+    assert (own[-1] - silent[-1]).abs().max() > 1e-7
 
 
-def test_what_is_no_sound(predictor):
+def test_what_is_no_audio(predictor):
     frame = make_frames()[0]
     with pytest.raises(ValueError, match="audio needs its sample_rate"):
         predictor(frame, audio=np.zeros(10))
@@ -82,7 +82,7 @@ def test_what_is_no_sound(predictor):
     predictor(frame, audio=broken, sample_rate=16000)  # silence, not a crash amid a video
 
 
-def test_a_model_without_sound(patch_cfg):
+def test_a_model_without_audio(patch_cfg):
     predictor = OnlinePredictor(patch_cfg)
     with pytest.raises(ValueError, match="AUDIO.ENABLED is False"):
         predictor(make_frames()[0], audio=np.zeros(10), sample_rate=16000)

@@ -1,4 +1,4 @@
-"""Renders what is heard in a video, and writes it."""
+"""Renders what the audio holds in a video, and writes it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from .audio_plan import AudioPlan
+from .audio_spec import AUDIO_CATEGORIES, SynthVISAudioSpec
 from .plan import plan_video
-from .sound_plan import SoundPlan
-from .sound_spec import SOUND_CATEGORIES, SynthVISSoundSpec
 from .timbres import SAMPLE_RATE, coloured_noise, play_timbre
 
 #: Decibels between the loudest and the faintest moment of a voice. Its level in decibels is linear
@@ -21,8 +21,8 @@ _RANGE = 30.0
 _PEAK = 0.95
 
 
-def render_sound(spec: SynthVISSoundSpec, split: str, index: int) -> np.ndarray:
-    """The sound track of video `index` (from 0) of a split; depends on nothing but the arguments.
+def render_audio(spec: SynthVISAudioSpec, split: str, index: int) -> np.ndarray:
+    """The audio track of video `index` (from 0) of a split; depends on nothing but the arguments.
 
     Returns:
         int16 (samples,) at `SAMPLE_RATE`, one channel, no shorter than the video.
@@ -31,25 +31,25 @@ def render_sound(spec: SynthVISSoundSpec, split: str, index: int) -> np.ndarray:
         ValueError: unknown split, or index outside of it.
     """
     plan = plan_video(spec, split, index)
-    assert plan.sound is not None
-    samples = mix(spec, plan.sound, plan.sound_rng)
+    assert plan.audio is not None
+    samples = mix(spec, plan.audio, plan.audio_rng)
     return np.round(32767 * samples).astype(np.int16)
 
 
-def mix(spec: SynthVISSoundSpec, sound: SoundPlan, rng: np.random.Generator) -> np.ndarray:
+def mix(spec: SynthVISAudioSpec, audio: AudioPlan, rng: np.random.Generator) -> np.ndarray:
     """All voices and the noise, float64 (samples,) from -1 to 1."""
     count = math.ceil(spec.length * SAMPLE_RATE / spec.frame_rate)
     time = np.arange(count) / SAMPLE_RATE
-    noise_rng, *voice_rngs = rng.spawn(2 + len(sound.voices))
+    noise_rng, *voice_rngs = rng.spawn(2 + len(audio.voices))
     total = np.zeros(count)
-    for voice, voice_rng in zip([*sound.voices, sound.offscreen], voice_rngs, strict=True):
+    for voice, voice_rng in zip([*audio.voices, audio.offscreen], voice_rngs, strict=True):
         if voice is not None:
             loudness = voice.level * 10 ** (_RANGE / 20 * (voice.pulse(time) - 1))
-            tone = play_timbre(SOUND_CATEGORIES[voice.category]["name"], time, voice_rng)
+            tone = play_timbre(AUDIO_CATEGORIES[voice.category]["name"], time, voice_rng)
             total += loudness * tone
-    if sound.noise:
+    if audio.noise:
         noise = coloured_noise(count, noise_rng, 20.0, SAMPLE_RATE / 2, rolloff=0.5)
-        total += sound.noise * noise / np.sqrt(np.mean(noise**2))
+        total += audio.noise * noise / np.sqrt(np.mean(noise**2))
     return total * min(1.0, _PEAK / max(float(np.abs(total).max()), 1e-9))
 
 

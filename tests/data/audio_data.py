@@ -1,4 +1,4 @@
-"""Small sound files, and what a frame hears, computed the slow way."""
+"""Small audio files, and the patch of a frame, computed the slow way."""
 
 import io
 import json
@@ -37,29 +37,31 @@ def wav_header_with_rate(path: Path, rate: int) -> None:
     path.write_bytes(content)
 
 
-def write_video_file(path: Path, sound: np.ndarray | None, rate: int = 16000) -> None:
-    """A Matroska file of six pictures, six a second, with a mono int16 sound track or without."""
+def write_video_file(path: Path, audio: np.ndarray | None, rate: int = 16000) -> None:
+    """A Matroska file of six pictures, six a second, with a mono int16 audio track or without."""
     path.parent.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="matroska") as container:
         video = container.add_stream("mpeg4", rate=6)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        if sound is not None:
+        if audio is not None:
             track = container.add_stream("pcm_s16le", rate=rate)
             track.layout = "mono"
         for _ in range(6):
             picture = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
             container.mux(video.encode(picture))
         container.mux(video.encode())
-        if sound is not None:
-            frame = av.AudioFrame.from_ndarray(sound.reshape(1, -1), format="s16", layout="mono")
+        if audio is not None:
+            frame = av.AudioFrame.from_ndarray(audio.reshape(1, -1), format="s16", layout="mono")
             frame.sample_rate = rate
             container.mux(track.encode(frame))
             container.mux(track.encode())
     path.write_bytes(buffer.getvalue())
 
 
-def heard(samples: np.ndarray, frame: int, frame_rate: float, patch_frames: int) -> torch.Tensor:
+def expected_patch(
+    samples: np.ndarray, frame: int, frame_rate: float, patch_frames: int
+) -> torch.Tensor:
     """The patch of a frame, of int16 samples (n, channels) at 16 kHz, by the definition."""
     mono = torch.from_numpy(samples.astype(np.float64).mean(axis=1) / 2**15)
     end = math.ceil((frame + 1) * 16000 / frame_rate)
@@ -69,7 +71,7 @@ def heard(samples: np.ndarray, frame: int, frame_rate: float, patch_frames: int)
     return torch.cat((torch.full((patch_frames, 64), SILENCE), log_mel))[-patch_frames:]
 
 
-def content_with_sound(lengths: tuple[int, ...], frame_rate: float | None = None) -> dict:
+def content_with_audio(lengths: tuple[int, ...], frame_rate: float | None = None) -> dict:
     content = make_content(lengths=lengths)
     if frame_rate is not None:
         for video in content["videos"]:
@@ -77,14 +79,14 @@ def content_with_sound(lengths: tuple[int, ...], frame_rate: float | None = None
     return content
 
 
-def write_sound_dataset(
-    root: Path, sounds: dict[str, np.ndarray], *, lengths: tuple[int, ...], **kwargs
+def write_audio_dataset(
+    root: Path, audio: dict[str, np.ndarray], *, lengths: tuple[int, ...], **kwargs
 ) -> tuple[str, str, str]:
     """A json, frames, and wav files of 16 kHz by the name of their video → the three paths."""
-    content = content_with_sound(lengths, **kwargs)
+    content = content_with_audio(lengths, **kwargs)
     write_frames(content, root / "JPEGImages")
     (root / "instances.json").write_text(json.dumps(content))
     (root / "audio").mkdir(exist_ok=True)
-    for name, samples in sounds.items():
+    for name, samples in audio.items():
         write_wav(root / "audio" / f"{name}.wav", samples)
     return str(root / "instances.json"), str(root / "JPEGImages"), str(root / "audio")
