@@ -90,7 +90,8 @@ def load_net(cfg: CfgNode) -> nn.Module:
         net.load_state_dict(weights)
     except RuntimeError as error:
         raise ValueError(
-            f"MODEL.WEIGHTS {cfg.MODEL.WEIGHTS!r} does not fit MODEL.RCF.AUDIO: {error}"
+            f"the audio net of MODEL.WEIGHTS {cfg.MODEL.WEIGHTS!r}, or of MODEL.RCF.AUDIO.WEIGHTS "
+            f"{cfg.MODEL.RCF.AUDIO.WEIGHTS!r}, does not fit MODEL.RCF.AUDIO: {error}"
         ) from error
     return net.eval()
 

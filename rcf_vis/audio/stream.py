@@ -8,8 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rcf_vis.errors import extra
-
 from .log_mel import HOP, NUM_MELS, SAMPLE_RATE, SILENCE, WINDOW, LogMelSpectrogram
 from .samples import to_mono
 
@@ -74,8 +72,7 @@ class _Resampler:
     """FFmpeg's resampler to 16 kHz; what it gives does not depend on the pieces that it takes."""
 
     def __init__(self, sample_rate: int) -> None:
-        with extra("audio"):
-            import av
+        import av  # with rcf_vis it would take too long
 
         self._frame_of = av.AudioFrame.from_ndarray
         self._rate, self._taken = sample_rate, 0

@@ -3,5 +3,12 @@
 from . import model_zoo  # noqa: F401  (registers the prefix)
 from .bare_weights import read_bare_weights, save_bare_weights
 from .checkpointer import RCFCheckpointer, known_class_names
+from .part_weights import load_part_weights
 
-__all__ = ["RCFCheckpointer", "known_class_names", "read_bare_weights", "save_bare_weights"]
+__all__ = [
+    "RCFCheckpointer",
+    "known_class_names",
+    "load_part_weights",
+    "read_bare_weights",
+    "save_bare_weights",
+]

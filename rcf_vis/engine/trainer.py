@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from rcf_vis.checkpoint import RCFCheckpointer, known_class_names
+from rcf_vis.checkpoint import RCFCheckpointer, known_class_names, load_part_weights
 from rcf_vis.data import build_test_loader, build_train_loader
 from rcf_vis.evaluation import YTVISEvaluator
 
@@ -112,7 +112,7 @@ class Trainer(DefaultTrainer):
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
-        model = super().build_model(cfg)
+        model = load_part_weights(super().build_model(cfg), cfg)
         checkpoint_activations(model, cfg.SOLVER.ACTIVATION_CHECKPOINTING)
         if cfg.SOLVER.CHANNELS_LAST:
             use_channels_last(model)

@@ -11,7 +11,7 @@ from detectron2.structures import Instances
 from torch import Tensor
 
 from rcf_vis.audio import AudioStream
-from rcf_vis.checkpoint import RCFCheckpointer, known_class_names
+from rcf_vis.checkpoint import RCFCheckpointer, known_class_names, load_part_weights
 from rcf_vis.data.augmentation import build_test_augmentation, frame_to_tensor
 from rcf_vis.modeling import OnlineState
 
@@ -46,7 +46,7 @@ class OnlinePredictor:
 
     def __init__(self, cfg: CfgNode) -> None:
         self.cfg = cfg.clone()
-        self.model = build_model(self.cfg)
+        self.model = load_part_weights(build_model(self.cfg), self.cfg)
         self.model.eval()
         self.metadata = MetadataCatalog.get(cfg.DATASETS.TEST[0]) if cfg.DATASETS.TEST else None
         RCFCheckpointer(

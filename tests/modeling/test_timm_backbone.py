@@ -199,7 +199,7 @@ def test_pixels_must_be_what_the_weights_expect(
         with pytest.raises(ValueError, match=f"MODEL.TIMM.NAME 'convnext.*expect {key} "):
             TimmBackbone.from_config(cfg)
         return
-    assert TimmBackbone.from_config(cfg)["checkpoint"] == "x.pth"
+    assert TimmBackbone.from_config(cfg)["pretrained"] is False
     assert f"expect {key} " in caplog.text
 
 

@@ -11,6 +11,8 @@ from detectron2.modeling import build_model
 from safetensors.torch import save_file
 from timm.layers import resample_abs_pos_embed
 
+from rcf_vis.checkpoint import load_part_weights
+from rcf_vis.checkpoint.part_weights import load_backbone_weights
 from rcf_vis.modeling import TimmBackbone
 
 from .timm_models import TINY, timm_cfg
@@ -24,7 +26,9 @@ def own_model(family, **kwargs):
 
 def load(family, path, **kwargs):
     name, tiny, _ = TINY[family]
-    return TimmBackbone(name=name, checkpoint=str(path), model_kwargs={**tiny, **kwargs})
+    backbone = TimmBackbone(name=name, model_kwargs={**tiny, **kwargs})
+    load_backbone_weights(backbone, str(path))
+    return backbone
 
 
 @pytest.mark.parametrize(
@@ -123,7 +127,7 @@ def test_a_local_file_needs_no_network(patch_cfg, no_network, tmp_path):
     torch.save(weights, tmp_path / "swin.pth")
     cfg = timm_cfg(patch_cfg, "swin")
     cfg.MODEL.TIMM.PRETRAINED, cfg.MODEL.TIMM.CHECKPOINT = True, str(tmp_path / "swin.pth")
-    body = build_model(cfg).backbone.body
+    body = load_part_weights(build_model(cfg), cfg).backbone.body
     torch.testing.assert_close(body.patch_embed.proj.weight, weights["patch_embed.proj.weight"])
 
 
@@ -134,7 +138,7 @@ def test_a_trained_rcf_needs_neither(patch_cfg, no_network, tmp_path, caplog):
     cfg.MODEL.TIMM.PRETRAINED, cfg.MODEL.TIMM.CHECKPOINT = True, "/gone/swin.pth"
     cfg.MODEL.WEIGHTS = str(tmp_path / "model_final.pth")
     with caplog.at_level(logging.INFO):
-        model = build_model(cfg)
+        model = load_part_weights(build_model(cfg), cfg)
     assert "the weights come from" in caplog.text
     DetectionCheckpointer(model).load(cfg.MODEL.WEIGHTS)
     for name, value in trained.state_dict().items():

@@ -9,6 +9,7 @@ from detectron2.config import get_cfg
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from rcf_vis import add_rcf_config
+from rcf_vis.checkpoint.part_weights import load_audio_weights
 from rcf_vis.data import ClipDatasetMapper, FrameAudio, load_ytvis_json
 from rcf_vis.modeling.audio import AudioContext, build_audio_net
 from tests.data.audio_data import expected_patch, noise, write_audio_dataset, write_wav
@@ -83,6 +84,7 @@ def test_the_network_gets_the_same_with_a_cache_and_without(script, config, caps
     file, cfg, _ = config()
     run(script, capsys, file)
     branch, records = AudioContext(cfg), load_ytvis_json(*paths[:2], audio_root=paths[2])
+    load_audio_weights(branch.net, cfg.MODEL.RCF.AUDIO.WEIGHTS)
     features = {}
     for folder in (cfg.DATASETS.AUDIO_CACHE, ""):
         cfg.DATASETS.AUDIO_CACHE = folder

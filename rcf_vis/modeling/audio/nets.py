@@ -1,14 +1,11 @@
-"""The audio net that a config asks for, with its weights."""
+"""The audio net that a config asks for."""
 
 from __future__ import annotations
 
 import logging
 
 from detectron2.config import CfgNode
-from detectron2.utils.file_io import PathManager
 from torch import nn
-
-from rcf_vis.modeling.weight_files import load_weights, read_weights
 
 from .small_net import SmallAudioNet
 from .vggish import VGGish
@@ -17,16 +14,16 @@ __all__ = ["build_audio_net"]
 
 logger = logging.getLogger(__name__)
 
-_KEY = "MODEL.RCF.AUDIO.WEIGHTS"
 _NETS = ("vggish", "small")
 
 
 def build_audio_net(cfg: CfgNode) -> nn.Module:
     """The net of ``MODEL.RCF.AUDIO``: ``(B, η, 64)`` → ``(B, C_a)``, with ``feature_dim`` = C_a.
 
+    ``MODEL.RCF.AUDIO.WEIGHTS`` are loaded by :func:`rcf_vis.checkpoint.load_part_weights`.
+
     Raises:
-        ValueError: a key that is not possible, or weights of another net.
-        FileNotFoundError: the weights are not there.
+        ValueError: a key that is not possible.
     """
     audio = cfg.MODEL.RCF.AUDIO
     if audio.NET not in _NETS:
@@ -40,15 +37,9 @@ def build_audio_net(cfg: CfgNode) -> nn.Module:
         )
     else:
         net = VGGish(patch_frames=audio.NUM_FRAMES)
-    if audio.WEIGHTS:
-        # VGGish's last linear layer is a part of the file that is left out.
-        weights = read_weights(PathManager.get_local_path(audio.WEIGHTS), net, key=_KEY)
-        load_weights(net, weights, key=_KEY, path=audio.WEIGHTS)
-        logger.info("%s: the audio net has the weights of %s", _KEY, audio.WEIGHTS)
-    elif audio.FREEZE:
+    if audio.FREEZE and not audio.WEIGHTS:
         logger.warning(
-            "The audio net is frozen and %s is empty: its weights are random, unless MODEL.WEIGHTS "
-            "is an audio-visual model",
-            _KEY,
+            "The audio net is frozen and MODEL.RCF.AUDIO.WEIGHTS is empty: its weights are random, "
+            "unless MODEL.WEIGHTS is an audio-visual model"
         )
     return net

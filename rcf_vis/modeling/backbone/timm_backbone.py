@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from detectron2.config import CfgNode, configurable
@@ -13,17 +14,13 @@ from timm.layers import LayerNorm2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rcf_vis.modeling.weight_files import load_weights, read_weights
-
 from .levels import STRIDES, fine_to_coarse, level_indices, plain_index
 from .simple_feature_pyramid import SimpleFeaturePyramid
-from .timm_model import converter, create_timm_model, prune, published_cfg
+from .timm_model import convert_weights, create_timm_model, prune, published_cfg
 
 __all__ = ["TimmBackbone", "build_timm_backbone"]
 
 logger = logging.getLogger(__name__)
-
-_CHECKPOINT_KEY = "MODEL.TIMM.CHECKPOINT"
 
 
 class TimmBackbone(Backbone):
@@ -46,7 +43,6 @@ class TimmBackbone(Backbone):
     Args:
         name: of the model in timm's registry, with the tag of its weights after the dot.
         pretrained: start from the weights that timm publishes.
-        checkpoint: a local file with weights, used in place of the published ones.
         out_features: the levels wanted.
         out_indices: which of timm's features (of the blocks of a plain transformer) they are made
             of, by rising stride; empty = the last one of each stride.
@@ -57,8 +53,7 @@ class TimmBackbone(Backbone):
         model_kwargs: further arguments of the timm model.
 
     Raises:
-        ValueError: the model does not exist, has other strides, or the file does not fit.
-        FileNotFoundError: no such checkpoint.
+        ValueError: the model does not exist, or has other strides.
         RuntimeError: the published weights could not be fetched; says where they are.
 
     Example:
@@ -73,7 +68,6 @@ class TimmBackbone(Backbone):
         *,
         name: str,
         pretrained: bool = False,
-        checkpoint: str = "",
         out_features: Sequence[str] = tuple(STRIDES),
         out_indices: Sequence[int] = (),
         img_size: int = 0,
@@ -84,29 +78,20 @@ class TimmBackbone(Backbone):
         super().__init__()
         out_features = fine_to_coarse(out_features)
         self.img_size = img_size
-        self.body = create_timm_model(
+        self._create = partial(
+            create_timm_model,
             name,
-            pretrained=pretrained and not checkpoint,
             img_size=img_size,
             drop_path=drop_path,
             model_kwargs=model_kwargs,
         )
+        self.body = self._create(pretrained=pretrained)
         infos = list(self.body.feature_info)
         self.plain = len({info["reduction"] for info in infos}) == 1
         choose = plain_index if self.plain else level_indices
         self.indices = choose(name, [i["reduction"] for i in infos], out_features, out_indices)
         channels = [infos[index]["num_chs"] for index in self.indices]
-
-        # Conversion of a file needs the complete model, its completeness is that of what is used.
-        weights = None
-        if checkpoint:
-            convert = converter(self.body)
-            weights = read_weights(checkpoint, self.body, key=_CHECKPOINT_KEY, convert=convert)
         prune(self.body, self.indices, keep_norm=self.plain)
-        if weights is not None:
-            load_weights(self.body, weights, key=_CHECKPOINT_KEY, path=checkpoint)
-            logger.info("Weights of the backbone from %s", checkpoint)
-
         if self.plain:
             self.levels = SimpleFeaturePyramid(in_channels=channels[0], out_features=out_features)
             self._shapes = self.levels.output_shape()
@@ -122,18 +107,15 @@ class TimmBackbone(Backbone):
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
         options = cfg.MODEL.TIMM
         _check_preprocessing(cfg)
-        pretrained, checkpoint = options.PRETRAINED, options.CHECKPOINT
-        if cfg.MODEL.WEIGHTS and (pretrained or checkpoint):
+        if cfg.MODEL.WEIGHTS and (options.PRETRAINED or options.CHECKPOINT):
             # Evaluation of a trained RCF must not need a network or a second file.
             logger.info(
                 "MODEL.TIMM.PRETRAINED and CHECKPOINT are not used: the weights come from %s",
                 cfg.MODEL.WEIGHTS,
             )
-            pretrained, checkpoint = False, ""
         return {
             "name": options.NAME,
-            "pretrained": pretrained,
-            "checkpoint": checkpoint,
+            "pretrained": options.PRETRAINED and not (options.CHECKPOINT or cfg.MODEL.WEIGHTS),
             "out_features": options.OUT_FEATURES,
             "out_indices": options.OUT_INDICES,
             "img_size": options.IMG_SIZE,
@@ -146,6 +128,10 @@ class TimmBackbone(Backbone):
     def size_divisibility(self) -> int:
         """The coarsest stride; frames of other sizes are padded in :meth:`forward`."""
         return max(shape.stride for shape in self._shapes.values())
+
+    def convert_weights(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """A published state dict by the names and of the shapes of :attr:`body`."""
+        return convert_weights(weights, self._create())
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Compute the activations of the blocks again in the backward pass, or keep them."""

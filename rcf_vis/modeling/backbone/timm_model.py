@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import timm
 import torch
 from huggingface_hub.constants import HF_HUB_CACHE
 from timm.models import PretrainedCfg, get_pretrained_cfg, is_model_in_modules
-from torch import nn
+from torch import Tensor, nn
 
 from .shifted_windows import pad_before_shift
 
-__all__ = ["converter", "create_timm_model", "published_cfg", "prune"]
+__all__ = ["convert_weights", "create_timm_model", "published_cfg", "prune"]
 
 # What lets a model take frames of any size, by the module of timm that defines it; other models
 # that timm builds for one input size need MODEL.TIMM.IMG_SIZE.
@@ -31,14 +31,19 @@ _ANY_SIZE: dict[str, dict[str, Any]] = {
 }
 
 
-def converter(model: nn.Module) -> Callable | None:
-    """What brings a published state dict to the names and shapes of ``model``; None: nothing.
+def convert_weights(weights: Mapping[str, Tensor], model: nn.Module) -> Mapping[str, Tensor]:
+    """Bring a published state dict to the names and shapes of ``model``.
 
-    It is timm's own, the function that each of its model files calls ``checkpoint_filter_fn``: it
-    knows the original authors' names, resamples position embeddings to another grid, and patch
-    embeddings to another patch size. It needs the complete model.
+    It is timm's own conversion, the function that each of its model files calls
+    ``checkpoint_filter_fn``: it knows the original authors' names, resamples position embeddings to
+    another grid, and patch embeddings to another patch size.
+
+    Args:
+        weights: as published.
+        model: of :func:`create_timm_model`, complete: not pruned.
     """
-    return getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
+    convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
+    return weights if convert is None else convert(dict(weights), model)
 
 
 def published_cfg(name: str) -> PretrainedCfg:

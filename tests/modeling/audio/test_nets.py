@@ -1,4 +1,4 @@
-"""The audio nets, and their weights from a file."""
+"""The audio nets; their weights from a file are in tests/checkpoint/test_part_weights.py."""
 
 import pytest
 import torch
@@ -57,60 +57,6 @@ def test_small_net():
     assert net(torch.zeros(2, 96, 64)).shape == (2, 128)
     assert sum(p.numel() for p in net.parameters()) < 300_000
     assert SmallAudioNet(feature_dim=7, patch_frames=33)(torch.randn(1, 33, 64)).shape == (1, 7)
-
-
-@pytest.fixture
-def weights(tmp_path):
-    """A file like the public one, of a small net: with a part that is not needed."""
-    torch.manual_seed(5)
-    net = SmallAudioNet(feature_dim=24, patch_frames=16)
-    state = {**net.state_dict(), "embeddings.4.weight": torch.zeros(3, 3)}
-
-    def save(name="weights.pth", wrap=None, **changes):
-        content = {k: v for k, v in {**state, **changes}.items() if v is not None}
-        torch.save({wrap: content} if wrap else content, tmp_path / name)
-        return str(tmp_path / name)
-
-    save.state = net.state_dict()
-    return save
-
-
-@pytest.mark.parametrize("wrap", [None, "state_dict", "model"])
-def test_weights_from_a_file(audio_cfg, weights, wrap):
-    audio_cfg.MODEL.RCF.AUDIO.WEIGHTS = weights(wrap=wrap)
-    for name, value in build_audio_net(audio_cfg).state_dict().items():
-        assert torch.equal(value, weights.state[name]), name
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"features.0.bias": None}, "missing features.0.bias;"),
-        (
-            {"embeddings.0.weight": torch.zeros(24, 7)},
-            r"of another shape embeddings.0.weight \(24, 7\) for \(24, 256\);",
-        ),
-    ],
-)
-def test_weights_that_do_not_fit(audio_cfg, weights, changes, message):
-    path = weights(**changes)
-    audio_cfg.MODEL.RCF.AUDIO.WEIGHTS = path
-    with pytest.raises(ValueError, match=message) as error:
-        build_audio_net(audio_cfg)
-    assert path in str(error.value) and "SmallAudioNet" in str(error.value)
-
-
-def test_files_that_hold_no_weights(audio_cfg, tmp_path):
-    audio = audio_cfg.MODEL.RCF.AUDIO
-    audio.WEIGHTS = str(tmp_path / "nothing.pth")
-    with pytest.raises(FileNotFoundError, match=r"AUDIO.WEIGHTS .*nothing\.pth"):
-        build_audio_net(audio_cfg)
-    for number, content in enumerate((b"", b"no weights" * 40)):
-        path = tmp_path / f"{number}.pth"
-        path.write_bytes(content)
-        audio.WEIGHTS = str(path)
-        with pytest.raises(ValueError, match=f"{number}.pth' could not be read as weights"):
-            build_audio_net(audio_cfg)
 
 
 def test_keys_that_cannot_be(audio_cfg):
