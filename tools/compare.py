@@ -4,7 +4,7 @@
     python tools/compare.py A.json B.json --gt valid.json
 
 Prints AP, AP50 and AP75 of both, and the paired comparison of the objects that both find with an
-IoU above 0.5 and above 0.75; docs/report.md says what the figures mean.
+IoU above 0.5 and above 0.75; docs/analysis.md says what the figures mean.
 """
 
 import argparse

@@ -7,7 +7,7 @@ python tools/explain.py --config-file TOKEN --compare-config-file FULL_ENCODER -
 
 Writes explain.json, slot_classes.png (figure 9) and slot_order.png (section III-B4); and, in a
 folder for each video that is drawn, weights.png (figure 4 b) and attention_*.png (figures 4 c, 8
-and 12). docs/explain.md says how to read them.
+and 12). docs/analysis.md says how to read them.
 """
 
 import argparse

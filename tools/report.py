@@ -4,7 +4,7 @@
     python tools/report.py --gt valid.json --results results.json --images valid/JPEGImages \\
         --out report/
 
-Then open report/index.html. docs/report.md says what is on it.
+Then open report/index.html. docs/analysis.md says what is on it.
 """
 
 import argparse
