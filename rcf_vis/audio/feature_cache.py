@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from rcf_vis.errors import DatasetError
@@ -70,7 +70,8 @@ class AudioFeatureCache:
             features: ``(length, C_a)`` float32, of silence ``(1, C_a)``.
         """
         with whole_file(self.path(record)) as temporary:
-            save_file({_FEATURES: features.contiguous()}, temporary, self._expected(record))
+            # save_file would make a file that nobody else may read.
+            temporary.write_bytes(save({_FEATURES: features.contiguous()}, self._expected(record)))
 
     def read(self, record: dict[str, Any], indices: Sequence[int] | None = None) -> Tensor:
         """The features of some frames of a video, in any order; by default of all frames.

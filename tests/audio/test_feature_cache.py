@@ -41,6 +41,9 @@ def test_what_was_written_is_read(cache, record):
 def test_one_file_a_video_and_nothing_beside_it(cache, record):
     names = sorted(path.name for path in cache.folder.iterdir())
     assert len(names) == 2 and names[0].startswith("cow-") and names[1] == "silence.safetensors"
+    plain = cache.folder / "plain"
+    plain.touch()
+    assert len({path.stat().st_mode for path in cache.folder.iterdir()}) == 1  # as any other file
 
 
 def test_videos_without_audio_share_the_features_of_silence(cache):
