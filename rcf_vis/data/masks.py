@@ -12,9 +12,6 @@ import numpy as np
 import pycocotools.mask as mask_util
 
 _ALPHABET = bytes(range(48, 48 + 64))  # six bits a character
-_IS_LAST = (np.arange(256) - 48) & 32 == 0
-_GROUP_VALUE = (np.arange(256) - 48) & 31
-_GROUP_VALUE[_IS_LAST] -= 2 * (_GROUP_VALUE[_IS_LAST] & 16)  # the last group has the sign
 _MAX_GROUPS = 12  # longer runs would not fit into 64 bits; no video is that large
 _FORMS = "a dict with 'size' and 'counts' (str or list), or a list of polygons"
 
@@ -56,12 +53,12 @@ def rle_areas_covered(rles: Sequence[dict]) -> np.ndarray:
     A valid mask covers exactly height × width. All masks are parsed at once.
 
     Args:
-        rles: N compressed masks with ``counts`` as str.
+        rles: N compressed masks with ``counts`` as str or bytes.
 
     Returns:
         (N,) int64; −1 where ``counts`` is not a run-length string.
     """
-    counts = [rle["counts"].encode("ascii", "replace") for rle in rles]
+    counts = [_as_bytes(rle["counts"]) for rle in rles]
     totals = np.full(len(counts), -1, dtype=np.int64)
     complete = [i for i, text in enumerate(counts) if _is_complete(text)]
     if complete:
@@ -107,6 +104,10 @@ def _encode_runs(runs: list, height: int, width: int) -> dict:
     return {"size": [height, width], "counts": rle["counts"].decode("ascii")}
 
 
+def _as_bytes(counts: str | bytes) -> bytes:
+    return counts if isinstance(counts, bytes) else counts.encode("ascii", "replace")
+
+
 def _is_complete(text: bytes) -> bool:
     """True where a run-length string has only its own 64 characters and its last run ends."""
     return bool(text) and not text.translate(None, _ALPHABET) and not (text[-1] - 48) & 32
@@ -119,18 +120,31 @@ def _covered_pixels(counts: list[bytes]) -> np.ndarray:
     bit 4 of the last group is the sign. From the fourth run on, the difference to the run before
     the last is written: so run k is part of itself and of each second run after it.
     """
-    codes = np.frombuffer(b"".join(counts), dtype=np.uint8)
-    last = np.flatnonzero(_IS_LAST[codes])  # last group of each run
-    first = np.concatenate(([0], last[:-1] + 1))
-    values = _GROUP_VALUE[codes[first]]
-    longer = np.arange(len(first))
-    for place in range(1, _MAX_GROUPS):
-        longer = longer[last[longer] - first[longer] >= place]
-        values[longer] += _GROUP_VALUE[codes[first[longer] + place]] << (5 * place)
-
-    run_ends = np.searchsorted(last, np.cumsum([len(text) for text in counts]))
-    run_starts = np.concatenate(([0], run_ends[:-1]))
-    times = np.repeat(run_ends, run_ends - run_starts) - np.arange(len(values))
+    codes = np.frombuffer(b"".join(counts), dtype=np.uint8) - np.uint8(48)
+    goes_on = codes > 31
+    first = np.flatnonzero(~np.concatenate(([False], goes_on[:-1])))  # group of each run
+    values = codes[first].astype(np.int32)
+    single = values < 32
+    values -= (values & 16) << 1  # the sign, of runs of one group
+    longer = np.flatnonzero(~single)
+    values[longer] = _values_of_groups(codes, first[longer])
+    ends = np.searchsorted(first, np.cumsum([len(text) for text in counts]))
+    starts = np.concatenate(([0], ends[:-1]))
+    times = np.repeat(ends, ends - starts) - np.arange(len(values))
     times = (times + 1) >> 1
-    times[run_starts] = 1
-    return np.add.reduceat(values * times, run_starts)
+    times[starts] = 1
+    return np.add.reduceat(values * times, starts)
+
+
+def _values_of_groups(codes: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Runs of two groups or more, from the place of their first group."""
+    values, going_on = (codes[first] & 31).astype(np.int64), np.arange(len(first))
+    for place in range(1, _MAX_GROUPS):
+        groups = codes[first[going_on] + place].astype(np.int64)
+        last = groups < 32
+        sign = np.where(last, groups & 16, 0) << 1
+        values[going_on] += ((groups & 31) - sign) << (5 * place)
+        going_on = going_on[~last]
+        if not len(going_on):
+            break
+    return values

@@ -24,7 +24,8 @@ from .ytvis_tracks import read_annotations
 logger = logging.getLogger(__name__)
 
 YTVIS_JSON = "a YouTube-VIS json with the keys 'videos', 'categories' and 'annotations'"
-_VIDEO_KEYS = {"id": int, "width": int, "height": int, "length": int, "file_names": list}
+_VIDEO_KEYS = {"id": int, "width": int, "height": int}
+_FRAME_KEYS = {"length": int, "file_names": list}
 _FRAME_RATE_KEYS = ("frame_rate", "fps")
 _FRAME_RATE = 6.0
 """The paper's (section IV-B1): of a video with audio whose json does not say."""
@@ -121,12 +122,16 @@ def read_categories(
 def read_videos(
     content: dict[str, Any],
     json_file: str,
-    image_root: str,
+    image_root: str | None,
     on_fault: OnFault = raise_fault,
     *,
     audio_root: str | None = None,
 ) -> dict[int, dict[str, Any] | None]:
-    """Video id → record without annotations; None for a video that is at fault."""
+    """Video id → record without annotations; None for a video that is at fault.
+
+    Without an ``image_root``, for which no frames are read, a video needs either its ``length`` or
+    its ``file_names``, and a record has no ``file_names``.
+    """
     records: dict[int, dict[str, Any] | None] = {}
     try:
         check_keys(content, {"videos": list}, json_file)
@@ -135,12 +140,12 @@ def read_videos(
     except DatasetError as fault:
         on_fault(fault)
         return records
-    image_root = os.path.abspath(image_root)
+    image_root = image_root and os.path.abspath(image_root)
     audio_folder = None if audio_root is None else AudioFolder(audio_root)
     for position, video in enumerate(content["videos"]):
         where = f"{json_file}: videos[{position}]{id_of(video)}"
         try:
-            check_keys(video, _VIDEO_KEYS, where)
+            _check_video_keys(video, where, with_files=image_root is not None)
             where = f"{json_file}: video {video['id']}"
             if video["id"] in records:
                 raise DatasetError(
@@ -158,25 +163,29 @@ def read_videos(
     return records
 
 
-def _read_video(video: dict[str, Any], image_root: str, where: str) -> dict[str, Any]:
-    names, length = video["file_names"], video["length"]
+def _check_video_keys(video: Any, where: str, *, with_files: bool) -> None:
+    check_keys(video, _VIDEO_KEYS, where)
+    there = {key: kind for key, kind in _FRAME_KEYS.items() if key in video}
+    check_keys(video, _FRAME_KEYS if with_files or not there else there, where)
+
+
+def _read_video(video: dict[str, Any], image_root: str | None, where: str) -> dict[str, Any]:
+    names = video.get("file_names")
+    length = video.get("length", len(names or ()))
     if min(video["width"], video["height"]) < 1:
         raise DatasetError(f"{where}: {video['width']}x{video['height']} is no size", "videos")
-    if length != len(names) or not names:
+    if length < 1 or (names is not None and length != len(names)):
         raise DatasetError(
-            f"{where}: 'length' is {length} but 'file_names' has {len(names)} entries; "
+            f"{where}: 'length' is {length} but 'file_names' has {len(names or ())} entries; "
             "expected the same number, at least 1",
             "lengths",
         )
-    if not all(isinstance(name, str) for name in names):
-        raise DatasetError(f"{where}: 'file_names' has an entry that is no string", "videos")
-    return {
-        "video_id": video["id"],
-        "height": video["height"],
-        "width": video["width"],
-        "length": length,
-        "file_names": [os.path.join(image_root, name) for name in names],
-    }
+    record = {key: video[key] for key in ("height", "width")} | {"length": length}
+    if image_root is not None:
+        if not all(isinstance(name, str) for name in names):
+            raise DatasetError(f"{where}: 'file_names' has an entry that is no string", "videos")
+        record["file_names"] = [os.path.join(image_root, name) for name in names]
+    return {"video_id": video["id"], **record}
 
 
 def _read_frame_rate(video: dict[str, Any], where: str) -> float:

@@ -1,8 +1,10 @@
-"""The ``annotations`` of a YouTube-VIS json: tracks → the objects of each frame of a record."""
+"""The ``annotations`` of a YouTube-VIS json: one reader for training, evaluation and the checks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pycocotools.mask as mask_util
@@ -13,7 +15,93 @@ from rcf_vis.errors import DatasetError
 from .json_rules import OnFault, check_keys, id_of, raise_fault
 from .masks import rle_areas_covered, to_compressed_rle
 
+__all__ = ["Track", "broken_counts", "read_annotations", "read_masks", "read_tracks"]
+
+logger = logging.getLogger(__name__)
+
 _ANNOTATION_KEYS = {"id": int, "video_id": int, "category_id": int, "segmentations": list}
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """An annotation: an object through its video.
+
+    Attributes:
+        id, video_id, category_id: the json's.
+        crowd: ``iscrowd``.
+        masks: compressed RLE of each frame of the video, None where the object is absent.
+        boxes: the json's ``bboxes``, one a frame; None where it has none.
+        areas: the json's ``areas``, numbers and nulls; None where it has none.
+        where: names it in errors.
+    """
+
+    id: int
+    video_id: int
+    category_id: int
+    crowd: bool
+    masks: list[dict | None]
+    boxes: list | None
+    areas: list | None
+    where: str
+
+
+def read_tracks(
+    annotations: Any,
+    json_file: str,
+    videos: Mapping[int, Mapping[str, Any] | None],
+    category_ids: Container[int] | None,
+    on_fault: OnFault = raise_fault,
+    progress: Callable[[list], Iterable] = iter,
+) -> Iterator[Track]:
+    """The annotations of a json, checked.
+
+    Those of a video that is not in ``videos`` are left out, as the official evaluator does, with
+    one counted warning (a fault, where faults are collected).
+
+    Args:
+        videos: id → ``height``, ``width``, ``length``; None for a video that is at fault, whose
+            annotations are passed over.
+        category_ids: of the json; None: any.
+        progress: a bar around the list of annotations, e.g. tqdm.
+    """
+    if not isinstance(annotations, list):
+        on_fault(DatasetError(f"{json_file}: 'annotations' is neither a list nor null", "keys"))
+        return
+    seen: set[int] = set()
+    strays: list[str] = []
+    for position, annotation in enumerate(progress(annotations)):
+        where = f"{json_file}: annotations[{position}]{id_of(annotation)}"
+        try:
+            check_keys(annotation, _ANNOTATION_KEYS, where)
+            video_id, category = annotation["video_id"], annotation["category_id"]
+            where = f"{json_file}: annotation {annotation['id']} of video {video_id}"
+            if annotation["id"] in seen:
+                raise DatasetError(
+                    f"{where}: this id is there twice; expected ids to be unique", "ids"
+                )
+            seen.add(annotation["id"])
+            if video_id not in videos:
+                strays.append(f"annotation {annotation['id']} of video {video_id}")
+                continue
+            if category_ids is not None and category not in category_ids:
+                raise DatasetError(
+                    f"{where}: category_id {category} is not in 'categories'; "
+                    f"expected one of {sorted(category_ids)}",
+                    "category ids",
+                )
+            if videos[video_id] is not None:
+                yield _read_track(annotation, videos[video_id], where, on_fault)
+        except DatasetError as fault:
+            on_fault(fault)
+    if strays:
+        message = (
+            f"{json_file}: {len(strays)} annotations of videos that are not in 'videos' are left "
+            f"out, the first: {strays[0]}"
+        )
+        if on_fault is raise_fault:
+            logger.warning(message)
+        else:
+            on_fault(DatasetError(message, "ids"))
 
 
 def read_annotations(
@@ -27,100 +115,102 @@ def read_annotations(
     """Add to each record its ``annotations``, frame by frame.
 
     Args:
-        records: of :func:`~rcf_vis.data.ytvis.read_videos`. Objects of a video that is at fault
-            (None) are passed over.
+        records: of :func:`~rcf_vis.data.ytvis.read_videos`.
         classes: of :func:`~rcf_vis.data.ytvis.read_categories`; without, all categories are 0.
-        progress: a bar around the list of annotations, e.g. tqdm.
+        annotations, on_fault, progress: see :func:`read_tracks`.
     """
-    if not isinstance(annotations, list):
-        on_fault(DatasetError(f"{json_file}: 'annotations' is neither a list nor null", "keys"))
-        return
-    for record in filter(None, records.values()):
-        record["annotations"] = [[] for _ in range(record["length"])]
-    category_index = classes and classes["thing_dataset_id_to_contiguous_id"]
-    seen: set[int] = set()
-    for position, annotation in enumerate(progress(annotations)):
-        where = f"{json_file}: annotations[{position}]{id_of(annotation)}"
-        try:
-            check_keys(annotation, _ANNOTATION_KEYS, where)
-            where = f"{json_file}: annotation {annotation['id']} of video {annotation['video_id']}"
-            if annotation["id"] in seen:
-                raise DatasetError(
-                    f"{where}: this id is there twice; expected ids to be unique", "ids"
-                )
-            seen.add(annotation["id"])
-            if annotation["video_id"] not in records:
-                raise DatasetError(f"{where}: 'videos' has no video with this id", "ids")
-            category = annotation["category_id"]
-            if category_index is not None and category not in category_index:
-                raise DatasetError(
-                    f"{where}: category_id {category} is not in 'categories'; "
-                    f"expected one of {sorted(category_index)}",
-                    "category ids",
-                )
-            record = records[annotation["video_id"]]
-            if record is not None:
-                category = category_index[category] if category_index is not None else 0
-                _add_track(annotation, record, category, where, on_fault)
-        except DatasetError as fault:
+    if isinstance(annotations, list):
+        for record in filter(None, records.values()):
+            record["annotations"] = [[] for _ in range(record["length"])]
+    numbers = classes and classes["thing_dataset_id_to_contiguous_id"]
+    for track in read_tracks(annotations, json_file, records, numbers, on_fault, progress):
+        frames = records[track.video_id]["annotations"]
+        for frame, rle in enumerate(track.masks):
+            if rle is None:
+                continue
+            box = None if track.boxes is None else track.boxes[frame]
+            frames[frame].append(
+                {
+                    "id": track.id,
+                    "category_id": 0 if numbers is None else numbers[track.category_id],
+                    "iscrowd": int(track.crowd),
+                    "segmentation": rle,
+                    "bbox": mask_util.toBbox(rle).tolist() if box is None else box,
+                    "bbox_mode": BoxMode.XYWH_ABS,
+                }
+            )
+
+
+def _read_track(
+    annotation: dict[str, Any], video: Mapping[str, Any], where: str, on_fault: OnFault
+) -> Track:
+    masks = read_masks(annotation["segmentations"], video, where)
+    covered = rle_areas_covered([mask for mask in masks if isinstance(mask, dict)])
+    pixels, areas = video["height"] * video["width"], iter(covered.tolist())
+    for frame, mask in enumerate(masks):
+        fault = mask if isinstance(mask, DatasetError) else None
+        if isinstance(mask, dict) and next(areas) != pixels:
+            fault = DatasetError(
+                f"{where}: segmentations[{frame}]: {broken_counts(video)}", "masks"
+            )
+        if fault is not None:
             on_fault(fault)
+            masks[frame] = None
+    return Track(
+        *(annotation[key] for key in ("id", "video_id", "category_id")),
+        crowd=bool(annotation.get("iscrowd")),
+        masks=masks,
+        boxes=_one_a_frame(annotation, "bboxes", video["length"], where),
+        areas=_read_areas(annotation, video["length"], where),
+        where=where,
+    )
 
 
-def _add_track(
-    annotation: dict[str, Any],
-    record: dict[str, Any],
-    category: int,
-    where: str,
-    on_fault: OnFault,
-) -> None:
-    """Put one annotation (a track) into the frames of its video's record in which it is seen."""
-    length = record["length"]
-    rles = _read_masks(annotation["segmentations"], record, where, on_fault)
-    boxes = annotation.get("bboxes") or [None] * length
-    if not isinstance(boxes, list) or len(boxes) != length:
-        found = len(boxes) if isinstance(boxes, list) else f"{boxes!r:.80} as"
-        raise DatasetError(f"{where}: {found} 'bboxes' for a video of {length} frames", "lengths")
-    for frame, rle in rles.items():
-        box = boxes[frame]
-        if box is None:
-            box = mask_util.toBbox(rle).tolist()
-        record["annotations"][frame].append(
-            {
-                "id": annotation["id"],
-                "category_id": category,
-                "iscrowd": int(bool(annotation.get("iscrowd"))),
-                "segmentation": rle,
-                "bbox": box,
-                "bbox_mode": BoxMode.XYWH_ABS,
-            }
-        )
+def _one_a_frame(annotation: dict[str, Any], key: str, length: int, where: str) -> list | None:
+    items = annotation.get(key) or None
+    if items is not None and (not isinstance(items, list) or len(items) != length):
+        found = len(items) if isinstance(items, list) else f"{items!r:.80} as"
+        raise DatasetError(f"{where}: {found} '{key}' for a video of {length} frames", "lengths")
+    return items
 
 
-def _read_masks(
-    segmentations: list, record: dict[str, Any], where: str, on_fault: OnFault
-) -> dict[int, dict]:
-    """Frame index → compressed RLE, for the frames whose segmentation is not null."""
-    height, width, length = record["height"], record["width"], record["length"]
+def _read_areas(annotation: dict[str, Any], length: int, where: str) -> list | None:
+    areas = _one_a_frame(annotation, "areas", length, where)
+    if not all(area is None or isinstance(area, (int, float)) for area in areas or ()):
+        raise DatasetError(f"{where}: 'areas' is no list of numbers and nulls", "areas")
+    return areas
+
+
+def read_masks(
+    segmentations: list, video: Mapping[str, Any], where: str
+) -> list[dict | DatasetError | None]:
+    """Compressed RLE of each frame, or what is wrong with it; None where there is no mask.
+
+    Run-length strings are not decoded here: see :func:`~rcf_vis.data.masks.rle_areas_covered`.
+
+    Raises:
+        DatasetError: another number of masks than frames.
+    """
+    height, width, length = video["height"], video["width"], video["length"]
     if len(segmentations) != length:
         raise DatasetError(
             f"{where}: {len(segmentations)} 'segmentations' for a video of {length} frames; "
             "expected one (or null) a frame",
             "lengths",
         )
-    rles: dict[int, dict] = {}
+    masks: list[dict | DatasetError | None] = []
     for frame, segmentation in enumerate(segmentations):
-        if segmentation is None:
-            continue
         try:
-            rles[frame] = to_compressed_rle(segmentation, height, width)
+            mask = to_compressed_rle(segmentation, height, width) if segmentation else None
         except (ArithmeticError, TypeError, ValueError) as error:
-            on_fault(DatasetError(f"{where}: segmentations[{frame}]: {error}", "masks"))
-    covered = dict(zip(rles, rle_areas_covered(list(rles.values())), strict=True))
-    for frame in [frame for frame, area in covered.items() if area != height * width]:
-        del rles[frame]
-        message = (
-            f"{where}: segmentations[{frame}]: 'counts' is cut off or broken; expected runs "
-            f"that cover {height} x {width} pixels"
-        )
-        on_fault(DatasetError(message, "masks"))
-    return rles
+            mask = DatasetError(f"{where}: segmentations[{frame}]: {error}", "masks")
+        masks.append(mask)
+    return masks
+
+
+def broken_counts(video: Mapping[str, Any]) -> str:
+    """What is said of a run-length string that :func:`rle_areas_covered` does not find right."""
+    return (
+        f"'counts' is cut off or broken; expected runs that cover {video['height']} x "
+        f"{video['width']} pixels"
+    )

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .compared_results import ComparedResult, compare_results
-from .json_files import no_garbage_collection
 from .matching import VideoMatches, match_tracks
-from .track_files import GroundTruth, Truth, iterate_results, read_ground_truth
+from .overlaps import track_ious
+from .track_files import GroundTruth, Result, Truth, read_ground_truth, read_results
+from .track_masks import check_tracks
 
 __all__ = ["METRICS", "RECALLS", "evaluate_ytvis", "precision_at_recalls"]
 
@@ -43,11 +43,14 @@ def evaluate_ytvis(
       as "none"). ``ignore`` has no effect.
     - Without results, what has ground truth scores 0; what has none is −1.
 
-    Refused here, though it passes there: a result or annotation of an unknown category (left out
-    there), a mask that is not of its video's size or a track that is not of its length (compared
-    as far as they go, or a crash), ids and category names that occur twice. Accepted here only:
-    results with uncompressed ``counts``; annotations without ``areas`` or ``iscrowd``. Annotations
-    of a video that is not in ``videos`` are left out.
+    - Results of a category that the ground truth does not list are left out, with one warning that
+      counts them; so are annotations of a video that it does not list. Fields of a result that do
+      not enter (``id``, ``bboxes``, ``areas``, ``iscrowd``) are not read.
+
+    Refused here, though it passes there: a mask that is not of its video's size or a track that is
+    not of its length (compared as far as they go, or a crash), ids that occur twice, results of an
+    unknown video. Accepted here only: results with uncompressed ``counts``; annotations without
+    ``areas`` or ``iscrowd``.
 
     Args:
         gt_json: path or content of a YouTube-VIS json with annotations. Masks are compressed or
@@ -68,12 +71,8 @@ def evaluate_ytvis(
         >>> evaluate_ytvis("valid.json", "output/inference/results.json")["AP"]
         0.408
     """
-    with no_garbage_collection():
-        ground_truth = read_ground_truth(gt_json)
-        entries = iterate_results(results, ground_truth)
-        matches = _match_all(
-            ground_truth, compare_results(entries, ground_truth, IOU_THRESHOLDS[0])
-        )
+    ground_truth = read_ground_truth(gt_json)
+    matches = _match_all(ground_truth, read_results(results, ground_truth))
     precision = np.full((len(ground_truth.categories), *_SHAPE, len(RECALLS)), -1.0)
     recall = np.full((len(ground_truth.categories), *_SHAPE, len(MAX_RESULTS)), -1.0)
     for k, category in enumerate(ground_truth.categories):
@@ -83,25 +82,32 @@ def evaluate_ytvis(
 
 
 def _match_all(
-    ground_truth: GroundTruth, compared: Mapping[tuple[int, int], Sequence[ComparedResult]]
+    ground_truth: GroundTruth, results: Mapping[tuple[int, int], Sequence[Result]]
 ) -> dict[int, list[VideoMatches]]:
     """Category id → matches of its videos by ascending id; only categories that have truths."""
     matches: dict[int, list[VideoMatches]] = {category: [] for _, category in ground_truth.truths}
-    for key in sorted(compared.keys() | ground_truth.truths.keys()):
-        truths, results = ground_truth.truths.get(key, []), compared.get(key, [])
-        best = sorted(results, key=lambda result: -result.score)[: MAX_RESULTS[-1]]
-        matches[key[1]].append(_match_video(truths, best))
+    # All are checked, whether they enter a figure or not.
+    check_tracks([result.track for group in results.values() for result in group])
+    for key in sorted(results.keys() | ground_truth.truths.keys()):
+        if key[1] not in matches:
+            continue
+        best = sorted(results.get(key, []), key=lambda result: -result.score)[: MAX_RESULTS[-1]]
+        matches[key[1]].append(_match_video(ground_truth.truths.get(key, []), best))
     return matches
 
 
-def _match_video(truths: Sequence[Truth], results: Sequence[ComparedResult]) -> VideoMatches:
+def _match_video(truths: Sequence[Truth], results: Sequence[Result]) -> VideoMatches:
     """Match the results of one video and category, best first."""
     crowd = np.array([truth.crowd for truth in truths], dtype=bool)
     return match_tracks(
-        np.array([result.ious for result in results]).reshape(len(results), len(truths)),
+        track_ious(
+            [result.track for result in results],
+            [truth.track for truth in truths],
+            IOU_THRESHOLDS[0],
+        ),
         IOU_THRESHOLDS,
         scores=np.array([result.score for result in results], dtype=np.float64),
-        outside=_outside_ranges([result.mean_area for result in results]),
+        outside=_outside_ranges([result.track.mean_area for result in results]),
         truth_ignored=_outside_ranges([truth.mean_area for truth in truths]) | crowd,
         truth_crowd=crowd,
         truth_countable=np.array([truth.countable for truth in truths], dtype=bool),

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from .frame_iou import Overlaps, changes_of_shape
-from .track_iou import TrackMasks
+from .overlaps import Overlaps, changes_of_shape
+from .track_masks import TrackMasks
 
 __all__ = ["count_breaks", "flicker_sums", "follow"]
 

@@ -1,6 +1,8 @@
-"""HOTA and its two halves, detection and association.
+"""HOTA with its two halves, detection and association, and IDF1.
 
-J. Luiten et al., "HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking", IJCV 2021.
+J. Luiten et al., "HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking", IJCV 2021;
+E. Ristani et al., "Performance Measures and a Data Set for Multi-Target, Multi-Camera Tracking",
+ECCV workshops 2016.
 """
 
 from __future__ import annotations
@@ -8,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from .frame_iou import Overlaps
+from .overlaps import Overlaps
 
-__all__ = ["ALPHAS", "hota_figures", "hota_sums"]
+__all__ = ["ALPHAS", "hota_figures", "hota_sums", "identity_f1", "identity_f1_sums"]
 
 ALPHAS = np.arange(1, 20) / 20  # the localisation thresholds that HOTA is the mean over
 
@@ -74,3 +76,23 @@ def _agreement(overlaps: Overlaps) -> np.ndarray:
     shares = np.divide(ious, around, out=np.zeros_like(ious), where=around > 0).sum(0)
     either = overlaps.truth_frames[:, None] + overlaps.result_frames - shares
     return shares / np.maximum(either, 1)
+
+
+def identity_f1_sums(overlaps: Overlaps, min_iou: float = 0.5) -> np.ndarray:
+    """What IDF1 is made of; the sums of several videos add up.
+
+    Whole tracks are matched one to one, so that as many frames as can be have an IoU of at least
+    ``min_iou``, which leaves the fewest false positives and negatives.
+
+    Returns:
+        ``(3,)`` int64: IDTP, all detections of the ground truth, all detections of the results.
+    """
+    frames = (overlaps.ious >= min_iou).sum(0)
+    true = frames[linear_sum_assignment(frames, maximize=True)].sum()
+    return np.array([true, overlaps.truth_frames.sum(), overlaps.result_frames.sum()])
+
+
+def identity_f1(sums: np.ndarray) -> float:
+    """2 IDTP / (2 IDTP + IDFP + IDFN); −1 where there is nothing at all."""
+    true, truths, results = sums.tolist()
+    return 2 * true / (truths + results) if truths + results else -1.0

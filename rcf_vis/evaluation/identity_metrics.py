@@ -10,10 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .continuity import count_breaks, flicker_sums, follow
-from .frame_iou import Overlaps, frame_overlaps
-from .hota import ALPHAS, hota_figures, hota_sums
-from .identity_f1 import identity_f1, identity_f1_sums
-from .json_files import no_garbage_collection
+from .hota import ALPHAS, hota_figures, hota_sums, identity_f1, identity_f1_sums
+from .overlaps import Overlaps, frame_overlaps
 from .track_files import GroundTruth, Result, Truth, read_ground_truth, read_results
 
 __all__ = ["IDENTITY_METRICS", "evaluate_identity"]
@@ -70,13 +68,12 @@ def evaluate_identity(
         >>> evaluate_identity("valid.json", "output/inference/results.json")["HOTA"]
         0.512
     """
-    with no_garbage_collection():
-        ground_truth = read_ground_truth(gt_json)
-        found = read_results(results, ground_truth)
+    ground_truth = read_ground_truth(gt_json)
+    found = read_results(results, ground_truth)
     sums: dict[int | None, list[_Sums]] = defaultdict(list)
     for (video, category), (truths, tracks) in _groups(ground_truth, found, class_aware):
         tracks = [result for result in tracks if result.score >= min_score]
-        length = ground_truth.videos[video].length
+        length = ground_truth.videos[video]["length"]
         sums[category].append(_video_sums(truths, tracks, length))
     totals = {category: _total(parts) for category, parts in sums.items()}
     names = ground_truth.categories if class_aware else {}

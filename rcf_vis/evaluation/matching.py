@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
 __all__ = ["VideoMatches", "match_tracks"]
@@ -54,44 +53,20 @@ def match_tracks(
         truth_countable: ``(G,)`` bool; a match with a truth that is not is no match, though it
             takes that truth.
     """
-    shape = (len(outside), len(thresholds), len(scores))
+    num_results, num_truths = ious.shape
+    shape = (len(outside), len(thresholds), num_results)
     matched, ignored = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    _match(ious, thresholds, outside, truth_ignored, truth_crowd, truth_countable, matched, ignored)
+    free = np.ones((*shape[:2], num_truths), dtype=bool)
+    regular = ~truth_ignored[:, None]
+    for d in np.flatnonzero((ious >= thresholds[0]).any(1)):
+        reached = free & (ious[d] >= thresholds[:, None])
+        preferred = reached & regular
+        reached = np.where(preferred.any(-1, keepdims=True), preferred, reached)
+        a, t = np.nonzero(reached.any(-1))
+        found = np.where(reached[a, t], ious[d], -1.0)
+        g = num_truths - 1 - found[:, ::-1].argmax(-1)  # of equal ones the last
+        free[a, t, g] = truth_crowd[g]
+        matched[a, t, d] = truth_countable[g]
+        ignored[a, t, d] = truth_ignored[a, g]
+    ignored |= outside[:, None] & ~matched
     return VideoMatches(scores, matched, ignored, (~truth_ignored).sum(1))
-
-
-@numba.njit(  # loaded with the import, as the types are given
-    "(f8[:, ::1], f8[::1], b1[:, ::1], b1[:, ::1], b1[::1], b1[::1], b1[:, :, ::1], b1[:, :, ::1])",
-    cache=True,
-)
-def _match(
-    ious: np.ndarray,
-    thresholds: np.ndarray,
-    outside: np.ndarray,
-    truth_ignored: np.ndarray,
-    truth_crowd: np.ndarray,
-    truth_countable: np.ndarray,
-    matched: np.ndarray,
-    ignored: np.ndarray,
-) -> None:
-    """Fill ``matched`` and ``ignored``."""
-    num_ranges, num_thresholds, num_results = matched.shape
-    for a in range(num_ranges):
-        for t in range(num_thresholds):
-            free = np.ones(len(truth_crowd), dtype=np.bool_)
-            for d in range(num_results):
-                best = -1
-                for g in range(len(free)):
-                    if not free[g] or ious[d, g] < thresholds[t]:
-                        continue
-                    if best < 0 or truth_ignored[a, best] != truth_ignored[a, g]:
-                        better = best < 0 or truth_ignored[a, best]
-                    else:
-                        better = ious[d, g] >= ious[d, best]
-                    if better:
-                        best = g
-                if best >= 0:
-                    free[best] = truth_crowd[best]
-                    matched[a, t, d] = truth_countable[best]
-                    ignored[a, t, d] = truth_ignored[a, best]
-                ignored[a, t, d] |= outside[a, d] and not matched[a, t, d]

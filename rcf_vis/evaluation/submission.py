@@ -1,6 +1,6 @@
 """Check results and pack them for an evaluation server, from the command line.
 
-``python -m rcf_vis.evaluation.submission results.json --gt valid.json --out results.zip``
+``python -m rcf_vis.evaluation.submission results.json --gt valid.json --output results.zip``
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("results", help="results.json")
     parser.add_argument("--gt", required=True, help="json of the videos; needs no annotations")
-    parser.add_argument("--out", required=True, help="zip to write")
+    parser.add_argument("--output", required=True, help="zip to write")
     options = parser.parse_args(arguments)
     try:
-        write_submission(options.results, options.gt, options.out)
+        write_submission(options.results, options.gt, options.output)
     except (DatasetError, OSError) as error:
         sys.exit(f"{error}\nNo submission is written.")
-    print(options.out)
+    print(options.output)
 
 
 if __name__ == "__main__":

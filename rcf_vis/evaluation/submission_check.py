@@ -7,15 +7,20 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
+from rcf_vis.data.masks import rle_areas_covered
+from rcf_vis.data.ytvis_tracks import broken_counts
 from rcf_vis.errors import DatasetError
 from rcf_vis.files import whole_file
 
-from .json_entries import is_finite, is_key
-from .json_files import RESULTS_JSON, read_items
-from .run_lengths import BrokenRunsError, decode_masks
-from .track_files import RESULT_KEYS, GroundTruth, read_header
+from .track_files import (
+    RESULT_KEYS,
+    RESULTS_JSON,
+    GroundTruth,
+    is_finite,
+    is_key,
+    read_header,
+    read_result_list,
+)
 
 __all__ = ["find_problems", "write_submission"]
 
@@ -30,7 +35,7 @@ def write_submission(
     Args:
         results_path: a json in the format of :func:`rcf_vis.evaluation.evaluate_ytvis`.
         ground_truth: path or content of the json of the same videos; it needs no annotations.
-        out_path: the zip to write, whole or not at all.
+        out_path: the zip, written atomically.
 
     Raises:
         FileNotFoundError: a path is not there.
@@ -59,13 +64,14 @@ def find_problems(results_path: str | os.PathLike, header: GroundTruth) -> list[
     Raises:
         FileNotFoundError, DatasetError: the file as a whole cannot be read.
     """
-    name = os.fspath(results_path)
-    problems, index = [], -1
-    for index, entry in enumerate(read_items(results_path)):
-        problems += [f"{name}[{index}]: {problem}" for problem in _problems_of(entry, header)]
-    if index < 0:
-        problems.append(f"{name}: an empty list; expected results")
-    return problems
+    name, entries = os.fspath(results_path), read_result_list(results_path)
+    if not entries:
+        return [f"{name}: an empty list; expected results"]
+    return [
+        f"{name}[{index}]: {problem}"
+        for index, entry in enumerate(entries)
+        for problem in _problems_of(entry, header)
+    ]
 
 
 def _problems_of(entry: Any, header: GroundTruth) -> Iterator[str]:
@@ -89,15 +95,16 @@ def _problems_of(entry: Any, header: GroundTruth) -> Iterator[str]:
         yield f"video_id {entry['video_id']!r} is not in {header.name}"
     elif isinstance(segmentations, list):
         video = header.videos[entry["video_id"]]
-        if len(segmentations) != video.length:
+        if len(segmentations) != video["length"]:
             yield (
-                f"{len(segmentations)} 'segmentations' for the {video.length} frames of video "
+                f"{len(segmentations)} 'segmentations' for the {video['length']} frames of video "
                 f"{entry['video_id']}; expected one entry a frame"
             )
-        yield from _problems_of_masks(segmentations, video.size)
+        yield from _problems_of_masks(segmentations, video)
 
 
-def _problems_of_masks(masks: Sequence[Any], size: list[int]) -> Iterator[str]:
+def _problems_of_masks(masks: Sequence[Any], video: Mapping[str, Any]) -> Iterator[str]:
+    size = [video["height"], video["width"]]
     for frame, mask in enumerate(masks):
         if mask is None:
             continue
@@ -108,8 +115,5 @@ def _problems_of_masks(masks: Sequence[Any], size: list[int]) -> Iterator[str]:
             yield f"{where}: mask size {mask['size']}, expected [height, width] = {size}"
         elif not isinstance(mask["counts"], str):
             yield f"{where}: 'counts' is a {type(mask['counts']).__name__}, expected a str"
-        else:
-            try:
-                decode_masks([mask["counts"]], np.array([size[0] * size[1]]))
-            except BrokenRunsError as error:
-                yield f"{where}: 'counts' is broken: {error}"
+        elif rle_areas_covered([mask])[0] != size[0] * size[1]:
+            yield f"{where}: {broken_counts(video)}"

@@ -1,49 +1,51 @@
 """Ground truth and results in the YouTube-VIS format: read, checked, sorted by video and category.
 
-Nothing is modified: of what is handed in, compressed masks are shared and all else is copied.
+The json of the ground truth is read by :mod:`rcf_vis.data`, by the rules that training has. Nothing
+is modified: of what is handed in, compressed masks are shared and all else is copied.
 """
 
 from __future__ import annotations
 
+import json
 import logging
+import math
 import os
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from rcf_vis.data.json_rules import read_json
+from rcf_vis.data.ytvis import YTVIS_JSON, read_categories, read_videos
+from rcf_vis.data.ytvis_tracks import Track, read_masks, read_tracks
 from rcf_vis.errors import DatasetError
 
-from .json_entries import (
-    Video,
-    by_id,
-    check_category,
-    check_list,
-    is_finite,
-    is_key,
-    read_track,
-    values_of,
-)
-from .json_files import read_items, read_json
-from .track_iou import TrackMasks
+from .track_masks import TrackMasks, check_tracks
 
 __all__ = [
+    "RESULTS_JSON",
     "RESULT_KEYS",
     "GroundTruth",
     "Result",
     "Truth",
+    "is_finite",
+    "is_key",
     "iterate_results",
     "read_ground_truth",
     "read_header",
-    "read_json",
+    "read_result_list",
     "read_results",
 ]
 
 logger = logging.getLogger(__name__)
 
 RESULT_KEYS = ("video_id", "category_id", "score", "segmentations")
+RESULTS_JSON = "results.json"  # in the zip of a submission, at its root
+_Key = tuple[int, int]  # video id, category id
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,15 +72,15 @@ class GroundTruth:
 
     Attributes:
         name: for errors: the path, or "ground truth".
-        videos: id → size and length.
-        categories: id → name, by ascending id.
+        videos: id → ``height``, ``width``, ``length``.
+        categories: id → name, by ascending id; unique names.
         truths: (video id, category id) → annotations in the json's order.
     """
 
     name: str
-    videos: dict[int, Video]
+    videos: dict[int, Mapping[str, Any]]
     categories: dict[int, str]
-    truths: dict[tuple[int, int], list[Truth]]
+    truths: dict[_Key, list[Truth]]
 
 
 def read_ground_truth(source: str | os.PathLike | Mapping[str, Any]) -> GroundTruth:
@@ -88,11 +90,15 @@ def read_ground_truth(source: str | os.PathLike | Mapping[str, Any]) -> GroundTr
         FileNotFoundError, DatasetError: as :func:`rcf_vis.evaluation.evaluate_ytvis` says.
     """
     name, content = _name_and_content(source)
-    if isinstance(content, Mapping) and content.get("annotations") is None:
+    if content.get("annotations") is None:
         raise DatasetError(f"{name}: has no 'annotations' (missing or null): there is no AP")
-    (annotations,) = values_of(content, ("annotations",), name)
     header = _read_header(content, name)
-    truths = _read_truths(check_list(annotations, name), header.videos, header.categories, name)
+    truths: dict[_Key, list[Truth]] = defaultdict(list)
+    for track in read_tracks(content["annotations"], name, header.videos, header.categories):
+        if track.id == 0:
+            logger.warning("%s: the official evaluator never counts an id of 0 as found", name)
+        truths[track.video_id, track.category_id].append(_truth(track))
+    check_tracks([t.track for group in truths.values() for t in group], checked=True)
     return replace(header, truths=truths)
 
 
@@ -108,13 +114,13 @@ def read_header(source: str | os.PathLike | Mapping[str, Any]) -> GroundTruth:
 
 def read_results(
     source: str | os.PathLike | list, ground_truth: GroundTruth
-) -> dict[tuple[int, int], list[Result]]:
+) -> dict[_Key, list[Result]]:
     """Results by (video id, category id), each list in the order of the file.
 
     Raises:
-        FileNotFoundError, ValueError: as :func:`rcf_vis.evaluation.evaluate_ytvis` says.
+        FileNotFoundError, DatasetError: as :func:`rcf_vis.evaluation.evaluate_ytvis` says.
     """
-    results: dict[tuple[int, int], list[Result]] = defaultdict(list)
+    results: dict[_Key, list[Result]] = defaultdict(list)
     for key, result in iterate_results(source, ground_truth):
         results[key].append(result)
     return results
@@ -122,85 +128,149 @@ def read_results(
 
 def iterate_results(
     source: str | os.PathLike | list, ground_truth: GroundTruth
-) -> Iterator[tuple[tuple[int, int], Result]]:
-    """As :func:`read_results`, but one result after the other: none is kept."""
+) -> Iterator[tuple[_Key, Result]]:
+    """As :func:`read_results`, one result after the other."""
     is_path = isinstance(source, (str, os.PathLike))
     name = os.fspath(source) if is_path else "results"
-    ids: dict[str, int] = {}
-    index = -1
-    for index, entry in enumerate(read_items(source) if is_path else check_list(source, name)):
+    entries = read_result_list(source) if is_path else source
+    if not isinstance(entries, (list, tuple)):
+        raise DatasetError(f"{name}: {type(entries).__name__} found, expected a list")
+    if not entries:
+        logger.warning("%s: an empty list: nothing was found in any video", name)
+    unknown: Counter = Counter()
+    for index, entry in enumerate(entries):
         where = f"{name}[{index}]"
-        video_id, category_id, score, segmentations = values_of(entry, RESULT_KEYS, where)
+        video_id, category_id, score, segmentations = _values(entry, where)
         where = f"{where} (video {video_id})"
         if not is_key(video_id, ground_truth.videos):
-            raise ValueError(f"{where}: video_id {video_id!r} is not in {ground_truth.name}")
-        check_category(category_id, ground_truth.categories, where)
+            raise DatasetError(f"{where}: video_id {video_id!r} is not in {ground_truth.name}")
+        if not is_key(category_id, ground_truth.categories):
+            unknown[repr(category_id)] += 1
+            continue
         if not is_finite(score):
-            raise ValueError(f"{where}: score {score!r} is no finite number")
-        if "id" in entry and ids.setdefault(repr(entry["id"]), index) != index:
-            first = ids[repr(entry["id"])]
-            raise ValueError(f"{where}: id {entry['id']!r} is that of {name}[{first}] too")
-        track = read_track(segmentations, ground_truth.videos[video_id], where)
+            raise DatasetError(f"{where}: score {score!r} is no finite number")
+        track = _read_track(segmentations, ground_truth.videos[video_id], where)
         yield (video_id, category_id), Result(track, float(score))
-    if index < 0:
-        logger.warning("%s: an empty list: nothing was found in any video", name)
+    if unknown:
+        logger.warning(
+            "%s: %d results are ignored, as their categories are not in %s: %s",
+            name,
+            unknown.total(),
+            ground_truth.name,
+            ", ".join(sorted(unknown)),
+        )
 
 
-def _name_and_content(source: str | os.PathLike | Mapping[str, Any]) -> tuple[str, Any]:
+def read_result_list(path: str | os.PathLike) -> list:
+    """The list in a json, or in the ``results.json`` at the root of a ``.zip``.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        DatasetError: it is no complete json or zip, the zip has something else in it, or the json
+            has no list at the top.
+    """
+    name = os.fspath(path)
+    if not os.path.isfile(path):
+        kind = "zip" if name.lower().endswith(".zip") else "json"
+        raise FileNotFoundError(f"{name}: no such file; expected a {kind}")
+    try:
+        if name.lower().endswith(".zip"):
+            with zipfile.ZipFile(path) as archive:
+                content = _read_member(archive, name)
+            name = f"{name}: {RESULTS_JSON}"
+        else:
+            with open(path, "rb") as file:
+                content = file.read()
+        items = json.loads(content)
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise DatasetError(f"{name}: not a complete zip ({error})") from error
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, DatasetError):
+            raise
+        raise DatasetError(f"{name}: not a complete json ({error})") from error
+    if not isinstance(items, list):
+        raise DatasetError(f"{name}: {type(items).__name__} found; expected a list")
+    return items
+
+
+def is_key(key: Any, items: Mapping[int, Any]) -> bool:
+    """``key in items`` for whatever a json may have in its place."""
+    return isinstance(key, Hashable) and not isinstance(key, bool) and key in items
+
+
+def is_finite(score: Any) -> bool:
+    """True for a number that is neither nan nor infinite."""
+    return isinstance(score, Real) and not isinstance(score, bool) and math.isfinite(score)
+
+
+def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    if archive.namelist() != [RESULTS_JSON]:
+        found = ", ".join(archive.namelist()[:10]) or "nothing"
+        raise DatasetError(
+            f"{name}: expected {RESULTS_JSON} at the root of the zip and nothing else, "
+            f"found {found}"
+        )
+    return archive.read(RESULTS_JSON)
+
+
+def _name_and_content(
+    source: str | os.PathLike | Mapping[str, Any],
+) -> tuple[str, Mapping[str, Any]]:
     if isinstance(source, (str, os.PathLike)):
-        return os.fspath(source), read_json(source)
+        return os.fspath(source), read_json(os.fspath(source), YTVIS_JSON)
     return "ground truth", source
 
 
-def _read_header(content: Any, name: str) -> GroundTruth:
-    videos, categories = values_of(content, ("videos", "categories"), name)
-    items = sorted(by_id(check_list(categories, name), f"{name}: categories").items())
-    names = {key: str(category.get("name", key)) for key, category in items}
-    if len(set(names.values())) != len(names):
-        raise DatasetError(f"{name}: two 'categories' have the same name: {list(names.values())}")
-    return GroundTruth(name, _read_videos(check_list(videos, name), name), names, {})
+def _read_header(content: Mapping[str, Any], name: str) -> GroundTruth:
+    ids = sorted(read_categories(content, name)["thing_dataset_id_to_contiguous_id"])
+    names = {category["id"]: category["name"] for category in content["categories"]}
+    times = Counter(names.values())
+    unique = {k: names[k] if times[names[k]] == 1 else f"{names[k]} (id {k})" for k in ids}
+    return GroundTruth(name, read_videos(content, name, None), unique, {})
 
 
-def _read_videos(items: list, name: str) -> dict[int, Video]:
-    """Size and length of each video; the length is ``length``, or else that of ``file_names``."""
-    videos = {}
-    for key, video in by_id(items, f"{name}: videos").items():
-        where = f"{name}: video {key}"
-        size = values_of(video, ("height", "width"), where)
-        length = video.get("length")
-        if length is None:
-            length = len(values_of(video, ("file_names",), where)[0])
-        videos[key] = Video(size, length)
-    return videos
+def _truth(track: Track) -> Truth:
+    masks = TrackMasks(track.masks, track.where)
+    if track.areas is None:
+        check_tracks([masks], checked=True)
+        mean_area = masks.mean_area
+    else:
+        nonzero = [area for area in track.areas if area]
+        mean_area = float(np.mean(nonzero)) if nonzero else 0.0
+    return Truth(masks, mean_area, track.crowd, track.id != 0)
 
 
-def _read_truths(
-    annotations: list, videos: Mapping[int, Video], categories: Mapping[int, str], name: str
-) -> dict[tuple[int, int], list[Truth]]:
-    truths: dict[tuple[int, int], list[Truth]] = defaultdict(list)
-    for key, annotation in by_id(annotations, f"{name}: annotations").items():
-        where = f"{name}: annotation {key}"
-        video_id, category_id, segmentations = values_of(
-            annotation, ("video_id", "category_id", "segmentations"), where
+def _values(entry: Any, where: str) -> list[Any]:
+    if not isinstance(entry, Mapping):
+        found = type(entry).__name__
+        raise DatasetError(f"{where}: {found} found, expected a dict with {RESULT_KEYS}")
+    missing = [key for key in RESULT_KEYS if key not in entry]
+    if missing:
+        raise DatasetError(
+            f"{where}: key '{missing[0]}' is missing; expected {', '.join(RESULT_KEYS)}"
         )
-        where = f"{where} (video {video_id})"
-        check_category(category_id, categories, where)
-        if video_id not in videos:
-            logger.warning("%s: 'videos' has no such video; the annotation is left out", where)
-            continue
-        if key == 0:
-            logger.warning("%s: the official evaluator never counts an id of 0 as found", where)
-        track = read_track(segmentations, videos[video_id], where)
-        areas = annotation.get("areas")
-        mean_area = track.mean_area if areas is None else _mean_of_nonzero(areas, where)
-        crowd = bool(annotation.get("iscrowd"))
-        truths[video_id, category_id].append(Truth(track, mean_area, crowd, key != 0))
-    return truths
+    return [entry[key] for key in RESULT_KEYS]
 
 
-def _mean_of_nonzero(areas: Any, where: str) -> float:
+def _read_track(segmentations: Any, video: Mapping[str, Any], where: str) -> TrackMasks:
+    if not isinstance(segmentations, (list, tuple)):
+        found = type(segmentations).__name__
+        raise DatasetError(f"{where}: 'segmentations': {found} found, expected a list")
+    if _are_plain(segmentations, video):
+        return TrackMasks([mask or None for mask in segmentations], where)
+    masks = read_masks(segmentations, video, where)
+    for mask in masks:
+        if isinstance(mask, DatasetError):
+            raise mask
+    return TrackMasks(masks, where)
+
+
+def _are_plain(segmentations: list, video: Mapping[str, Any]) -> bool:
+    """A mask or null for each frame, all as a json has them: the fast way, for most results."""
+    masks, size = list(filter(None, segmentations)), [video["height"], video["width"]]
     try:
-        nonzero = [area for area in areas if area]
-        return float(np.array(nonzero).mean()) if nonzero else 0.0
-    except TypeError as error:
-        raise DatasetError(f"{where}: 'areas' is no list of numbers and nulls") from error
+        sizes, types = [mask["size"] for mask in masks], {type(mask["counts"]) for mask in masks}
+    except (TypeError, KeyError):
+        return False
+    is_plain = types <= {str} and sizes.count(size) == len(sizes)
+    return is_plain and len(segmentations) == video["length"]

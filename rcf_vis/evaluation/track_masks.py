@@ -1,4 +1,4 @@
-"""The masks of tracks, and those of many tracks decoded at once."""
+"""The masks of tracks: run-length encoded as they come, checked many at a time."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pycocotools.mask as mask_util
 
+from rcf_vis.data.masks import rle_areas_covered
+from rcf_vis.data.ytvis_tracks import broken_counts
 from rcf_vis.errors import DatasetError
 
-from .run_lengths import BrokenRunsError, decode_masks
+__all__ = ["TrackMasks", "check_tracks"]
 
-__all__ = ["DecodedTracks", "TrackMasks", "decode_tracks"]
+_MASKS_AT_ONCE = 100  # pycocotools takes 255 at most; arrays of the check fit into a cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +35,10 @@ class TrackMasks:
         """Pixels of each frame's mask, ``(T,)`` int64; 0 where there is none.
 
         Raises:
-            ValueError: a mask is broken.
+            DatasetError: a mask is broken.
         """
-        return decode_tracks([self]).areas
+        check_tracks([self])
+        return self.areas
 
     @cached_property
     def mean_area(self) -> float:
@@ -42,59 +46,37 @@ class TrackMasks:
         return float(self.areas.sum() / max(np.count_nonzero(self.areas), 1))
 
 
-@dataclass(frozen=True, eq=False)
-class DecodedTracks:
-    """N tracks, one behind the other. A slot is a frame of a track.
-
-    Attributes:
-        slot_stops: ``(N + 1,)``, from 0 on: how many slots there are up to and with each track.
-        areas: pixels of the object in each slot, ``(S,)`` int64.
-        edges: where its runs begin and end, in turn, in its frame, ``(2 P,)`` int32.
-        edge_stops: ``(S + 1,)``, from 0 on: how many edges there are up to and with each slot.
-    """
-
-    slot_stops: np.ndarray
-    areas: np.ndarray
-    edges: np.ndarray
-    edge_stops: np.ndarray
+def _areas(masks: Sequence[dict]) -> np.ndarray:
+    """Pixels of masks that were checked before, ``(N,)`` int64."""
+    parts = range(0, len(masks), _MASKS_AT_ONCE)
+    areas = [mask_util.area(masks[start : start + _MASKS_AT_ONCE]) for start in parts]
+    return np.concatenate([np.zeros(0), *areas]).astype(np.int64)
 
 
-def decode_tracks(tracks: Sequence[TrackMasks]) -> DecodedTracks:
-    """Decode and check tracks of any videos, and set their ``areas``.
+def check_tracks(tracks: Sequence[TrackMasks], *, checked: bool = False) -> None:
+    """Check the masks of tracks of any videos, and set their ``areas``.
+
+    pycocotools must not see a mask before: it reads beyond the end of a string that is cut off, and
+    compares masks that cover another number of pixels without end.
+
+    Args:
+        checked: their masks were checked when they were read: only the areas are missing.
 
     Raises:
-        DatasetError: a mask is broken.
+        DatasetError: a mask is broken; the message names its track and frame.
     """
-    masks = [mask for track in tracks for mask in track.masks]
-    present = [mask for mask in masks if mask is not None]
-    slots = np.flatnonzero([mask is not None for mask in masks])
-    slot_stops = np.cumsum([0] + [len(track.masks) for track in tracks])
-    sizes = [next((m["size"] for m in track.masks if m is not None), (1, 1)) for track in tracks]
-    sizes = np.array(sizes, dtype=np.int64).reshape(-1, 2)
-    pixels = np.repeat(sizes.prod(1), np.diff(slot_stops))[slots]
-    try:
-        runs = decode_masks([mask["counts"] for mask in present], pixels)
-    except BrokenRunsError as error:
-        raise _located(error, tracks, slot_stops, slots) from error
-    areas = np.zeros(len(masks), dtype=np.int64)
-    areas[slots] = runs.areas
-    stops = np.concatenate([[0], runs.stops])
-    edge_stops = stops[np.searchsorted(slots, np.arange(len(masks) + 1))]
-    bounds = slot_stops.tolist()
-    for track, begin, stop in zip(tracks, bounds, bounds[1:], strict=False):
-        track.__dict__["areas"] = areas[begin:stop]  # what cached_property would do
-    return DecodedTracks(slot_stops, areas, runs.edges, edge_stops)
-
-
-def _located(
-    error: BrokenRunsError, tracks: Sequence[TrackMasks], slot_stops: np.ndarray, slots: np.ndarray
-) -> DatasetError:
-    """The error, with the track and frame that it is about."""
-    slot = slots[error.index]
-    track = int(np.searchsorted(slot_stops, slot, side="right")) - 1
-    frame = int(slot - slot_stops[track])
-    height, width = tracks[track].masks[frame]["size"]
-    return DatasetError(
-        f"{tracks[track].where}: segmentations[{frame}]: 'counts' is broken (a mask of {height} x "
-        f"{width}): {error}"
-    )
+    present = [(n, t) for n, track in enumerate(tracks) for t, m in enumerate(track.masks) if m]
+    masks = [tracks[n].masks[t] for n, t in present]
+    for start in range(0, 0 if checked else len(masks), _MASKS_AT_ONCE):
+        part = masks[start : start + _MASKS_AT_ONCE]
+        pixels = [mask["size"][0] * mask["size"][1] for mask in part]
+        broken = np.flatnonzero(rle_areas_covered(part) != pixels)
+        if len(broken):
+            n, t = present[start + broken[0]]
+            height, width = tracks[n].masks[t]["size"]
+            what = broken_counts({"height": height, "width": width})
+            raise DatasetError(f"{tracks[n].where}: segmentations[{t}]: {what}", "masks")
+    for track in tracks:
+        vars(track)["areas"] = np.zeros(len(track.masks), dtype=np.int64)  # as if asked for before
+    for (n, t), area in zip(present, _areas(masks).tolist(), strict=True):
+        tracks[n].areas[t] = area

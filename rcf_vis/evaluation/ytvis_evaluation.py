@@ -19,11 +19,12 @@ from detectron2.utils import comm
 from detectron2.utils.logger import create_small_table
 from tabulate import tabulate
 
+from rcf_vis.data.json_rules import read_json
+from rcf_vis.data.ytvis import YTVIS_JSON
 from rcf_vis.errors import DatasetError
 
 from .average_precision import METRICS, evaluate_ytvis
 from .identity_metrics import IDENTITY_METRICS, evaluate_identity
-from .json_files import read_json
 from .result_spool import ResultSpool
 from .slot_history import slot_shares
 from .submission_check import write_submission
@@ -142,7 +143,7 @@ class YTVISEvaluator(DatasetEvaluator):
             count = spool.write_results(self._results_file)
             logger.info("%d results of %d videos: %s", count, len(spool), self._results_file)
 
-        ground_truth = read_json(self._json_file)
+        ground_truth = read_json(self._json_file, YTVIS_JSON)
         annotated = ground_truth.get("annotations") is not None
         results, slots = [], []
         for record in spool:

@@ -155,7 +155,6 @@ def _cut_mask(content: dict) -> None:
         (_set("videos", "width", 0), "video 2: 0x48 is no size"),
         (_set("videos", "file_names", [1, 2, 3, 4, 5]), "video 2: 'file_names'.* no string"),
         (_set("annotations", "id", 10), "annotation 10 of video 1: this id is there twice"),
-        (_set("annotations", "video_id", 77), "annotation 11 of video 77: .*no video"),
         (_set("annotations", "category_id", 4), r"annotation 11 of video 1: .* 4 .*\[3, 7\]"),
         (_set("annotations", "segmentations", [None]), "annotation 11 .*: 1 'segmentations'.* 3 "),
         (_set("annotations", "bboxes", [[0, 0, 1, 1]]), "annotation 11 .*: 1 'bboxes'.* 3 "),
@@ -175,3 +174,14 @@ def test_a_contradiction_is_named(tmp_path, change, message):
     change(content)
     with pytest.raises(DatasetError, match=rf"the\.json: {message}"):
         load_ytvis_json(write(tmp_path, content), "frames")
+
+
+def test_annotations_of_videos_that_are_not_there_are_left_out(tmp_path, caplog):
+    """As the official evaluator does: the same rule for training and evaluation."""
+    content = make_content(lengths=(2, 3))
+    expected = load_ytvis_json(write(tmp_path, content), "frames")
+    strays = [{**content["annotations"][0], "id": k, "video_id": 77} for k in (98, 99)]
+    content["annotations"] += strays
+    assert load_ytvis_json(write(tmp_path, content), "frames") == expected
+    assert "2 annotations of videos that are not in 'videos' are left out" in caplog.text
+    assert "the first: annotation 98 of video 77" in caplog.text

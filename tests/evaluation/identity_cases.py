@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from rcf_vis.evaluation.frame_iou import frame_overlaps
-from rcf_vis.evaluation.track_iou import TrackMasks
+from rcf_vis.evaluation.overlaps import frame_overlaps
+from rcf_vis.evaluation.track_masks import TrackMasks
 
 from .ytvis_cases import rle
 

@@ -1,7 +1,7 @@
 import pytest
 
 from rcf_vis.evaluation.continuity import count_breaks, flicker_sums, follow
-from rcf_vis.evaluation.frame_iou import frame_overlaps
+from rcf_vis.evaluation.overlaps import frame_overlaps
 
 from .identity_cases import columns, overlaps, tracks
 
@@ -88,5 +88,5 @@ def test_flicker_is_of_one_result_in_neighbouring_frames():
 def test_broken_masks_name_their_track():
     (broken,) = tracks([[BOX, BOX]])
     broken.masks[1]["counts"] += "4"
-    with pytest.raises(ValueError, match=r"track 0: segmentations\[1\]: 'counts' is broken"):
+    with pytest.raises(ValueError, match=r"track 0: segmentations\[1\]: 'counts' is cut off"):
         frame_overlaps(tracks([[BOX, BOX]]), [broken], 2)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rcf_vis.evaluation.identity_f1 import identity_f1, identity_f1_sums
+from rcf_vis.evaluation.hota import identity_f1, identity_f1_sums
 
 from . import identity_reference as reference
 from .identity_cases import columns, overlaps, random_video

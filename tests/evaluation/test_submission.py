@@ -61,7 +61,7 @@ def test_every_problem_is_listed(files):
         (2, "segmentations[1]: mask size [30, 20], expected [height, width] = [20, 30]"),
         (3, "segmentations[0]: expected null, or a mask with 'size' and 'counts'"),
         (3, "segmentations[1]: 'counts' is a list, expected a str"),
-        (3, "segmentations[2]: 'counts' is broken: it is cut off"),
+        (3, "segmentations[2]: 'counts' is cut off or broken; expected runs that cover 20 x 30"),
         (4, "key 'category_id' is missing"),
         (4, "key 'score' is missing"),
         (5, "str found, expected a dict with video_id, category_id, score, segmentations"),
@@ -69,7 +69,7 @@ def test_every_problem_is_listed(files):
         (6, "'segmentations' is a dict, expected a list"),
         (6, "video_id [1] is not in ground truth"),
         (7, "score True, expected a finite number"),
-        (7, "segmentations[1]: 'counts' is broken: expected runs that cover 600 pixels, found "),
+        (7, "segmentations[1]: 'counts' is cut off or broken; expected runs that cover 20 x 30"),
     ]
     assert len(problems) == len(expected)
     for problem, (index, message) in zip(problems, expected, strict=True):
@@ -91,9 +91,9 @@ def test_command_line(files, tmp_path, capsys):
     gt = tmp_path / "valid.json"
     gt.write_text(json.dumps(HEADER))
     path, out = files([result([MASK] * 3)])
-    main([str(path), "--gt", str(gt), "--out", str(out)])
+    main([str(path), "--gt", str(gt), "--output", str(out)])
     assert capsys.readouterr().out.strip() == str(out)
     assert zipfile.is_zipfile(out)
     path, _ = files([result([MASK] * 2)])
     with pytest.raises(SystemExit, match=r"results\.json\[0\]: 2 'segmentations'.*\nNo submission"):
-        main([str(path), "--gt", str(gt), "--out", str(out)])
+        main([str(path), "--gt", str(gt), "--output", str(out)])

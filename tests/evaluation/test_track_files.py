@@ -1,10 +1,12 @@
 import json
 import re
+import zipfile
 
 import pytest
 
 from rcf_vis.data import DatasetError
 from rcf_vis.evaluation import evaluate_ytvis
+from rcf_vis.evaluation.track_files import read_result_list
 
 from .ytvis_cases import box, ground_truth, result, truth, video
 
@@ -18,13 +20,11 @@ def good():
 
 BAD_RESULTS = {
     "unknown video": (lambda r: r.update(video_id=8), r"results\[0\] \(video 8\).*ground truth"),
-    "unknown category": (lambda r: r.update(category_id=2), r"category_id 2 .*\[1, 3, 7\]"),
     "missing key": (lambda r: r.pop("score"), r"results\[0\]: key 'score'"),
     "score nan": (lambda r: r.update(score=float("nan")), r"\(video 1\): score nan"),
     "score infinite": (lambda r: r.update(score=float("inf")), "score inf is no finite number"),
     "score bool": (lambda r: r.update(score=True), "score True is no finite number"),
     "video a list": (lambda r: r.update(video_id=[1]), r"video_id \[1\] is not in ground truth"),
-    "category a list": (lambda r: r.update(category_id=[1]), r"category_id \[1\] .*\[1, 3, 7\]"),
     "no list of masks": (lambda r: r.update(segmentations=None), "NoneType found, expected a list"),
     "no masks": (lambda r: r.update(segmentations=[]), "0 'segmentations' for a video of 3"),
     "score null": (lambda r: r.update(score=None), r"\(video 1\): score None"),
@@ -58,16 +58,27 @@ BAD_TRUTHS = {
     "annotations missing": (lambda g: g.pop("annotations"), "no 'annotations'"),
     "annotations null": (lambda g: g.update(annotations=None), "no 'annotations'"),
     "categories missing": (lambda g: g.pop("categories"), "key 'categories'"),
-    "videos no list": (lambda g: g.update(videos={}), "dict found, expected a list"),
+    "videos no list": (lambda g: g.update(videos={}), "'videos' is {}, expected list"),
     "unknown category": (
         lambda g: g["annotations"][0].update(category_id=4),
-        r"annotation 5 \(video 1\): category_id 4",
+        r"annotation 5 of video 1: category_id 4",
     ),
-    "id twice": (lambda g: g["annotations"].append(g["annotations"][0]), r"annotations\[1\]: id 5"),
-    "name twice": (lambda g: g["categories"].append({"id": 9, "name": "cat"}), "same name"),
-    "video without size": (lambda g: g["videos"][0].pop("height"), "video 1: key 'height'"),
-    "number of frames": (lambda g: g["videos"][0].update(length=4), "3 'segmentations'.* 4 frames"),
-    "areas": (lambda g: g["annotations"][0].update(areas=["a"]), r"annotation 5 .*'areas'"),
+    "id twice": (
+        lambda g: g["annotations"].append(g["annotations"][0]),
+        r"annotation 5 of video 1: this id is there twice",
+    ),
+    "video without size": (
+        lambda g: g["videos"][0].pop("height"),
+        r"videos\[0\] \(id 1\): key 'height'",
+    ),
+    "number of frames": (
+        lambda g: g["annotations"][0].update(segmentations=[]),
+        "0 'segmentations'.* 3 frames",
+    ),
+    "areas": (
+        lambda g: g["annotations"][0].update(areas=["a"]),
+        r"annotation 5 .* 1 'areas' for a video of 3",
+    ),
 }
 
 
@@ -102,7 +113,7 @@ def test_annotations_of_videos_that_are_not_there_are_left_out(caplog):
     gt, results = good()
     gt["annotations"].append(truth(6, [MASK] * 3, video_id=77))
     assert evaluate_ytvis(gt, results)["AP"] == 1
-    assert "annotation 6 (video 77)" in caplog.text
+    assert "1 annotations of videos that are not in 'videos'" in caplog.text
 
 
 def test_length_is_that_of_file_names_where_it_is_missing():
@@ -112,14 +123,74 @@ def test_length_is_that_of_file_names_where_it_is_missing():
     gt["videos"][0]["file_names"].append("one more")
     with pytest.raises(DatasetError, match="4 frames"):
         evaluate_ytvis(gt, results)
+    gt["videos"] = [{key: video()[key] for key in ("id", "height", "width", "length")}]
+    assert evaluate_ytvis(gt, results)["AP"] == 1
 
 
-def test_ids_that_are_there_twice():
+def test_fields_that_do_not_enter_are_not_read():
+    """As the official evaluator: ids may be there twice, boxes and areas be anything."""
     gt, results = good()
-    results = [dict(results[0], id=k) for k in (4, 5, 6, 5)]
-    with pytest.raises(ValueError, match=r"results\[3\] \(video 1\): id 5 is that of results\[1\]"):
-        evaluate_ytvis(gt, results)
-    assert evaluate_ytvis(gt, results[:3])["AP"] == 1
+    more = {"id": 5, "bboxes": "x", "areas": None, "iscrowd": 3}
+    results = [results[0] | more, result([box(9, 20, 12, 28)] * 3, 0.1) | more]
+    assert evaluate_ytvis(gt, results)["AP"] == 1
+
+
+def test_results_of_unknown_categories_are_ignored_and_counted(caplog):
+    """The results of a full model, evaluated on a json of some categories."""
+    gt, results = good()
+    extra = [result([MASK] * 3, 0.99, category_id=c) for c in (2, 2, 40, [1], "1", True)]
+    assert evaluate_ytvis(gt, [*extra, *results]) == evaluate_ytvis(gt, results)
+    assert "results: 6 results are ignored, as their categories are not in ground" in caplog.text
+    assert caplog.text.count("are ignored") == 1
+    assert "'1', 2, 40, True, [1]" in caplog.text
+
+
+def test_categories_of_the_same_name():
+    gt, results = good()
+    gt["categories"] = [*gt["categories"], {"id": 9, "name": "person"}]
+    figures = evaluate_ytvis(gt, results)["per_category"]
+    assert figures == {"person (id 1)": 1.0, "cat": -1.0, "unseen": -1.0, "person (id 9)": -1.0}
+
+
+@pytest.mark.parametrize("text", ["", "[", "[{}", "[{},]", "[{}] {}", "x", b'["\xff"]'])
+def test_incomplete_files(tmp_path, text):
+    path = tmp_path / "results.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(DatasetError, match=re.escape(str(path)) + ": not a complete json"):
+        read_result_list(path)
+
+
+def make_zip(path, **members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("__", "/").replace("_json", ".json"), content)
+
+
+def test_zip(tmp_path):
+    path = tmp_path / "results.ZIP"
+    make_zip(path, results_json='[{"a": 1}, null]')
+    assert read_result_list(path) == [{"a": 1}, None]
+
+
+def test_bad_zips(tmp_path):
+    path = tmp_path / "results.zip"
+    with pytest.raises(FileNotFoundError, match="expected a zip"):
+        read_result_list(path)
+    make_zip(path, folder__results_json="[]")
+    with pytest.raises(DatasetError, match=r"at the root of the zip.*found folder/results\.json"):
+        read_result_list(path)
+    make_zip(path, results_json="[]", other_json="[]")
+    with pytest.raises(DatasetError, match=r"nothing else, found results\.json, other\.json"):
+        read_result_list(path)
+    make_zip(path)
+    with pytest.raises(DatasetError, match="found nothing"):
+        read_result_list(path)
+    make_zip(path, results_json="[{}, ")
+    with pytest.raises(DatasetError, match=r"zip: results\.json: not a complete json"):
+        read_result_list(path)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(DatasetError, match="not a complete zip"):
+        read_result_list(path)
 
 
 def test_an_empty_list_is_told(caplog):

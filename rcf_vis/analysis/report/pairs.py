@@ -9,8 +9,8 @@ import numpy as np
 
 from rcf_vis.evaluation.average_precision import IOU_THRESHOLDS, MAX_RESULTS
 from rcf_vis.evaluation.matching import match_tracks
+from rcf_vis.evaluation.overlaps import track_ious
 from rcf_vis.evaluation.track_files import GroundTruth, Result, Truth
-from rcf_vis.evaluation.track_iou import track_ious
 
 __all__ = ["MIN_IOU", "VideoPairs", "pair_tracks"]
 
@@ -27,7 +27,7 @@ class VideoPairs:
         truths: by category.
         result_categories: ``(D,)`` int64, positions in the list of categories.
         truth_categories: ``(G,)`` int64.
-        ious: ``(D, G)`` float64, whatever the categories; exact from :data:`MIN_IOU` on.
+        ious: ``(D, G)`` float64, whatever the categories.
         found: ``(T, D)`` int64, the truth that a result finds at each of the evaluator's T IoU
             thresholds, within its category and without regard to size; −1 for none.
         ignored: ``(T, D)`` bool, the result counts neither as right nor as wrong.
@@ -86,7 +86,7 @@ def _pair_video(
     numbers = np.arange(len(ground_truth.categories))
     result_categories = np.repeat(numbers, result_counts)
     truth_categories = np.repeat(numbers, truth_counts)
-    ious = track_ious([r.track for r in results], [t.track for t in truths], MIN_IOU)
+    ious = track_ious([r.track for r in results], [t.track for t in truths])
     found = np.full((len(IOU_THRESHOLDS), len(results)), -1)
     ignored = np.zeros(found.shape, dtype=bool)
     for category in np.intersect1d(result_categories, truth_categories):

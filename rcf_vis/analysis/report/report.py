@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from rcf_vis.data.ytvis import read_videos
+from rcf_vis.data.json_rules import read_json
+from rcf_vis.data.ytvis import YTVIS_JSON, read_videos
 from rcf_vis.errors import extra
 from rcf_vis.evaluation import evaluate_ytvis
 from rcf_vis.evaluation.average_precision import METRICS
@@ -20,7 +21,6 @@ from rcf_vis.evaluation.track_files import (
     GroundTruth,
     Result,
     read_ground_truth,
-    read_json,
     read_results,
 )
 from rcf_vis.files import whole_file
@@ -94,7 +94,8 @@ def write_report(
     best_worst = best_and_worst([video_quality(v, score_threshold) for v in pairs], num_videos)
     strips = {}
     if image_root is not None:
-        records = read_videos(read_json(gt_json), os.fspath(gt_json), os.fspath(image_root))
+        content = read_json(os.fspath(gt_json), YTVIS_JSON)
+        records = read_videos(content, os.fspath(gt_json), os.fspath(image_root))
         draw = partial(_write_strip, output_dir, ground_truth, score_threshold=score_threshold)
         by_id = {video.video_id: video for video in pairs}
         chosen = [quality.video_id for group in best_worst for quality in group]
@@ -147,7 +148,7 @@ def _totals(
     truths = [truth for group in ground_truth.truths.values() for truth in group]
     return {
         "videos": len(ground_truth.videos),
-        "frames": sum(video.length for video in ground_truth.videos.values()),
+        "frames": sum(video["length"] for video in ground_truth.videos.values()),
         "categories": len(ground_truth.categories),
         "annotated tracks": sum(not truth.crowd for truth in truths),
         "predicted tracks": sum(len(group) for group in found.values()),

@@ -172,21 +172,20 @@ def _read_records(diagnosis: Diagnosis, bar: Progress) -> list[Record]:
     records = read_videos(content, json_file, image_root, faults, audio_root=audio_root)
     annotations = content.get("annotations")
     diagnosis.videos = len(records)
-    audio = [record for record in records.values() if record is not None]
+    usable = [record for record in records.values() if record is not None]
     if annotations is None:
         diagnosis.notes.append(
             "no annotations: can be tested on (a submission, no AP), not trained on"
         )
-    elif audio:
+    elif usable:
         bar = partial(bar, desc=f"{diagnosis.name}: tracks")
         read_annotations(annotations, json_file, records, classes, faults, progress=bar)
         if isinstance(annotations, list):
-            _check_areas(annotations, json_file, records, faults)
             diagnosis.tracks = len(annotations)
-            empty = sum(not any(record["annotations"]) for record in audio)
+            empty = sum(not any(record["annotations"]) for record in usable)
             if empty:
                 diagnosis.notes.append(f"{empty} videos without an object")
-    return audio
+    return usable
 
 
 def _read_stills(diagnosis: Diagnosis) -> list[Record]:
@@ -196,22 +195,3 @@ def _read_stills(diagnosis: Diagnosis) -> list[Record]:
     diagnosis.tracks = sum(len(objects) for record in records for objects in record["annotations"])
     diagnosis.notes.append("still images: each counts as a video of one frame")
     return records
-
-
-def _check_areas(
-    annotations: list, json_file: str, records: dict[int, Record | None], faults: Faults
-) -> None:
-    """``areas``, which training does not need, are one (or null) a frame where they are given."""
-    for annotation in annotations:
-        areas = annotation.get("areas") if isinstance(annotation, dict) else None
-        video_id = annotation.get("video_id") if areas is not None else None
-        record = records.get(video_id) if isinstance(video_id, int) else None
-        if record is None:
-            continue  # no areas, or a fault that is known by now
-        if not isinstance(areas, list) or len(areas) != record["length"]:
-            found = len(areas) if isinstance(areas, list) else f"{areas!r:.80} as"
-            message = (
-                f"{json_file}: annotation {annotation.get('id')} of video {video_id}: {found} "
-                f"'areas' for a video of {record['length']} frames"
-            )
-            faults(DatasetError(message, "lengths"))

@@ -1,4 +1,4 @@
-"""IoU of tracks frame by frame: masks stay run-length encoded."""
+"""IoU of tracks, frame by frame and as a whole: masks stay run-length encoded."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 import pycocotools.mask as mask_util
 
-from .track_iou import TrackMasks
+from .track_masks import TrackMasks
 
-__all__ = ["Overlaps", "changes_of_shape", "frame_overlaps"]
+__all__ = ["Overlaps", "changes_of_shape", "frame_overlaps", "track_ious"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +54,42 @@ def frame_overlaps(
         found = _ious(_masks(truths, rows, t), _masks(results, columns, t))
         ious[t, rows[:, None], columns] = found
     return Overlaps(ious, truth_present, result_present)
+
+
+def track_ious(
+    results: Sequence[TrackMasks], truths: Sequence[TrackMasks], min_iou: float = 0.0
+) -> np.ndarray:
+    """IoU of each result with each truth: sum of the frames' intersections over sum of unions.
+
+    Args:
+        results, truths: D and G tracks of one video.
+        min_iou: an IoU below it may be given as 0: tracks that cannot reach it with any other, by
+            the areas of their masks, are not compared.
+
+    Returns:
+        ``(D, G)`` float64; 0 where neither has a pixel.
+
+    Raises:
+        ValueError: a mask is broken.
+    """
+    if not results or not truths:
+        return np.zeros((len(results), len(truths)))
+    areas, others = (np.array([track.areas for track in side]) for side in (results, truths))
+    total = areas.sum(1)[:, None] + others.sum(1)
+    most = np.minimum(areas[:, None], others).sum(-1)
+    possible = (most > 0) & (most >= min_iou * (total - most))
+    rows, columns = np.flatnonzero(possible.any(1)), np.flatnonzero(possible.any(0))
+    found = np.zeros(total.shape)
+    if len(rows):
+        overlaps = frame_overlaps(
+            [truths[g] for g in columns], [results[d] for d in rows], areas.shape[1]
+        )
+        ious, pixels = overlaps.ious, others[columns].T[:, :, None] + areas[rows].T[:, None]
+        # IoU = c / (a + b − c): c is an integer, and too small for the division to hide it.
+        common = np.rint(ious * pixels / (1 + ious)).astype(np.int64).sum(0).T
+        part = np.ix_(rows, columns)
+        found[part] = common / np.maximum(total[part] - common, 1)
+    return found
 
 
 def changes_of_shape(
