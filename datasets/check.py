@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""The doctor of data sets: what is there under $DETECTRON2_DATASETS, and what is wrong with it.
+"""Check data sets: what is there under $DETECTRON2_DATASETS, and what is wrong with it.
 
     python datasets/check.py                                  # all registered data sets
     python datasets/check.py ytvis_2019_train ovis_train      # these must be there

@@ -113,7 +113,10 @@ def get_parser() -> argparse.ArgumentParser:
         "--video-only", metavar="FILE", help="weights of the same config without audio"
     )
     parser.add_argument("--output", metavar="FILE", help="also write the table there")
-    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="changes of the config")
+    parser.add_argument(
+        "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE",
+        help="changes of the config, at the end of the command",
+    )  # fmt: skip
     return parser
 
 

@@ -2,7 +2,7 @@
 """Teach a small audio net which objects sound, before the whole model is trained.
 
 python experiments/pretrain_audio.py --config-file configs/synthvis/rcf_tiny_av.yaml \\
-    --output output/pretrained.pth MODEL.WEIGHTS output/silent/model_final.pth
+    --output output/pretrained.pth --opts MODEL.WEIGHTS output/silent/model_final.pth
 
 VGGish comes trained; a net that does not (MODEL.RCF.AUDIO.NET "small") gives nearly the same tokens
 whatever its input, and the whole model learns to do without them. Here the audio net and its tokens
@@ -132,7 +132,10 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch-size", type=int, default=64, help="videos an iteration")
     parser.add_argument("--lr", type=float, default=2e-3, help="at its highest")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="changes of the config")
+    parser.add_argument(
+        "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE",
+        help="changes of the config, at the end of the command",
+    )  # fmt: skip
     return parser
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Widen the inner convolutions of a ResNet's weights; what the network computes stays the same.
 
-python experiments/widen_backbone.py --config-file FILE narrow.pth wide.pth KEY VALUE …
+python experiments/widen_backbone.py --config-file FILE narrow.pth wide.pth --opts KEY VALUE …
 
 The config says how wide the model shall be (MODEL.RESNETS.WIDTH_PER_GROUP); all else must be as it
 is in the weights. New channels of a bottleneck begin at random and reach the block's output through
@@ -69,7 +69,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--config-file", required=True, metavar="FILE")
-    parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE")
+    parser.add_argument(
+        "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE",
+        help="changes of the config, at the end of the command",
+    )  # fmt: skip
     args = parser.parse_args(argv)
     content = read_bare_weights(args.checkpoint)
     model = build_model(read_config(args.config_file, ["MODEL.DEVICE", "cpu", *args.opts]))

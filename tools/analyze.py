@@ -5,7 +5,6 @@ python tools/analyze.py --config-file configs/rcf_r50.yaml --tasks flop paramete
 """
 
 import argparse
-from itertools import takewhile
 
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
@@ -25,27 +24,18 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--config-file", required=True, metavar="FILE")
     parser.add_argument(
-        "--tasks", nargs="+", default=["flop"], metavar="TASK", help=f"any of {', '.join(TASKS)}"
-    )
+        "--tasks", nargs="+", choices=TASKS, default=["flop"], metavar="TASK",
+        help=f"any of {', '.join(TASKS)}",
+    )  # fmt: skip
     parser.add_argument(
         "--size", type=int, nargs=2, default=(360, 640), metavar=("H", "W"),
         help="of the frame in pixels, default 360 640",
     )  # fmt: skip
     parser.add_argument(
-        "opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="changes of the config"
-    )
+        "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE",
+        help="changes of the config, at the end of the command",
+    )  # fmt: skip
     return parser
-
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line; changes of the config may also stand right after the tasks."""
-    parser = get_parser()
-    args = parser.parse_args(argv)
-    tasks = list(takewhile(TASKS.__contains__, args.tasks))
-    if not tasks:
-        parser.error(f"argument --tasks: {args.tasks[0]!r}, expected any of {', '.join(TASKS)}")
-    args.tasks, args.opts = tasks, args.tasks[len(tasks) :] + args.opts
-    return args
 
 
 def setup(args: argparse.Namespace) -> CfgNode:
@@ -80,7 +70,7 @@ def cost_table(cost: StepCost) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
+    args = get_parser().parse_args(argv)
     model = build_model(setup(args)).eval()
     height, width = args.size
     if "flop" in args.tasks:

@@ -2,8 +2,8 @@
 """Computes the features of the audio of whole data sets, once, so that training need not.
 
     python tools/cache_audio.py --config-file configs/avis/rcf_r50.yaml \\
-        DATASETS.AUDIO_CACHE output/audio_cache
-    python tools/cache_audio.py --config-file FILE --dataset avis_train avis_val [KEY VALUE …]
+        --opts DATASETS.AUDIO_CACHE output/audio_cache
+    python tools/cache_audio.py --config-file FILE --dataset avis_train avis_val --opts …
 
 By default the data sets are those of DATASETS.TRAIN and DATASETS.TEST. One file a video is written,
 atomically, so that a run that was stopped goes on where it was. What is there and up to date is
@@ -18,7 +18,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Any
 
 import torch
@@ -50,27 +50,27 @@ def get_parser() -> argparse.ArgumentParser:
         "--dataset", nargs="+", default=[], metavar="NAME", help="default: those of the config"
     )
     parser.add_argument(
-        "opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="changes of the config"
-    )
+        "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE",
+        help="changes of the config, at the end of the command",
+    )  # fmt: skip
     return parser
 
 
 def parse_args(argv: list[str] | None = None) -> tuple[CfgNode, list[str]]:
-    """The config and the names of the data sets; changes of the config may stand after those."""
+    """The config and the names of the data sets."""
     parser = get_parser()
     args = parser.parse_args(argv)
     cfg = get_cfg()
     add_rcf_config(cfg)
-    names = list(takewhile(lambda name: name.split(".")[0] not in cfg, args.dataset))
     try:
         cfg.merge_from_file(args.config_file)
-        cfg.merge_from_list(args.dataset[len(names) :] + args.opts)
+        cfg.merge_from_list(args.opts)
         register_datasets_from_cfg(cfg)
     except (AssertionError, KeyError, OSError, ValueError) as error:
         parser.error(str(error))
     if not cfg.DATASETS.AUDIO_CACHE:
         parser.error("DATASETS.AUDIO_CACHE is empty, expected a folder for the features")
-    names = names or list(dict.fromkeys([*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST]))
+    names = args.dataset or list(dict.fromkeys([*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST]))
     for name in names:
         if name not in DatasetCatalog.list():
             parser.error(f"argument --dataset: no data set '{name}'")

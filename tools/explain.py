@@ -1,9 +1,9 @@
 #!/usr/bin/env python
 """Draw the paper's figures from a checkpoint: where it looks, and whether its slots keep order.
 
-python tools/explain.py --config-file configs/synthvis/rcf_tiny.yaml --input in.mp4 --out DIR
-python tools/explain.py --config-file FILE --dataset ytvis_2019_val --out DIR --opts KEY VALUE
-python tools/explain.py --config-file TOKEN --compare-config-file FULL_ENCODER --input … --out DIR
+python tools/explain.py --config-file configs/synthvis/rcf_tiny.yaml --input in.mp4 --output DIR
+python tools/explain.py --config-file FILE --dataset ytvis_2019_val --output DIR --opts KEY VALUE
+python tools/explain.py --config-file A --compare-config-file B --input … --output DIR
 
 Writes explain.json, slot_classes.png (figure 9) and slot_order.png (section III-B4); and, in a
 folder for each video that is drawn, weights.png (figure 4 b) and attention_*.png (figures 4 c, 8
@@ -39,7 +39,7 @@ def get_parser() -> argparse.ArgumentParser:
     source.add_argument("--input", nargs="+", help="a video, a folder, a glob in quotes, or images")
     source.add_argument("--dataset", metavar="NAME", help="a registered data set")
     parser.add_argument("--video", type=int, nargs="+", metavar="ID", help="only these of a set")
-    parser.add_argument("--out", required=True, metavar="DIR")
+    parser.add_argument("--output", required=True, metavar="DIR")
     parser.add_argument(
         "--num-frames", type=int, default=4, metavar="N", help="drawn of a video; default: 4"
     )
@@ -120,7 +120,7 @@ def main(argv: list[str] | None = None) -> None:
     models = build_models(args)
     videos = open_videos(args)
     first = next(iter(models.values()))
-    explainer = Explainer(models, class_names=class_names(first.cfg), out=args.out)
+    explainer = Explainer(models, class_names=class_names(first.cfg), out=args.output)
     for number, video in enumerate(videos):
         drawn = video.spread(args.num_frames) if number < args.num_videos else ()
         explainer.add(video, drawn)
@@ -131,7 +131,7 @@ def main(argv: list[str] | None = None) -> None:
             "videos": [video.name for video in videos],
         }
     )
-    print(f"Wrote {Path(args.out) / 'explain.json'} and pictures beside it")
+    print(f"Wrote {Path(args.output) / 'explain.json'} and pictures beside it")
 
 
 def _describe(cfg: CfgNode) -> dict[str, str | int]:

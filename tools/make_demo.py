@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Show the whole system at work in a few minutes: what ``make demo`` runs.
 
-Makes a small SynthVIS, evaluates the model in the box, trains on from it, evaluates again, tracks
+Makes a small SynthVIS, evaluates the bundled model, trains on from it, evaluates again, tracks
 a video in which objects cross, draws a contact sheet and the loss curve, and tracks such a video
 with the audio-visual model. All of it goes to one folder, with a log of each step. With a config of
 an audio-visual model (--config-file) all data have audio, also the videos and the sheet.
@@ -161,7 +161,7 @@ class Demo:
         return self._read_ap("box")
 
     def train(self) -> dict[str, float]:
-        """Train on from the model in the box; the training ends with an evaluation."""
+        """Train on from the bundled model; the training ends with an evaluation."""
         shutil.rmtree(self.output / "train", ignore_errors=True)
         self.run("train", "train_net.py", *self._train_net_words("train", TRAINING))
         return self._read_ap("train")
@@ -217,9 +217,9 @@ def run_demo(output: Path, options: Sequence[str] = (), config: Path = CONFIG) -
     with demo.step("Making a small SynthVIS and a video in which objects cross"):
         demo.make_data()
         demo.make_video()
-    with demo.step("Evaluating the model in the box"):
+    with demo.step("Evaluating the bundled model"):
         before = demo.evaluate()
-        print(ap_table({"model in the box": before}))
+        print(ap_table({"bundled model": before}))
     with demo.step(f"Training on from it for {TRAINING['SOLVER.MAX_ITER']} iterations"):
         after = demo.train()
     with demo.step("Tracking the video"):
@@ -237,7 +237,7 @@ def run_demo(output: Path, options: Sequence[str] = (), config: Path = CONFIG) -
     trained = f"after {TRAINING['SOLVER.MAX_ITER']} iterations"
     title = demo.spec_class.title
     print(f"\nAP on {DATA['val_videos']} videos of {title}, val, in percent:\n")
-    print(ap_table({"model in the box": before, trained: after}))
+    print(ap_table({"bundled model": before, trained: after}))
     print(f"\nIt took {time.perf_counter() - start:.0f} s. To look at:\n")
     results = {
         "tracked video": "demo.mp4",

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Draw what a data set holds, or what the loader feeds: one strip a clip, identities in colour.
 
-python tools/visualize_data.py --config-file FILE --dataset ytvis_2019_train --out DIR
-python tools/visualize_data.py --config-file FILE --dataset ytvis_2019_train --mapper --out DIR
+python tools/visualize_data.py --config-file FILE --dataset ytvis_2019_train --output DIR
+python tools/visualize_data.py --config-file FILE --dataset ytvis_2019_train --mapper --output DIR
 
 With --mapper the strips show clips after sampling and augmentation, exactly as training gets them.
 The flags are those of Detectron2's script of this name: --mapper is its --source dataloader.
@@ -40,7 +40,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="the same as --source dataloader",
     )  # fmt: skip
     parser.add_argument("--dataset", metavar="NAME", help="default: DATASETS.TRAIN of the config")
-    parser.add_argument("--out", "--output-dir", required=True, metavar="DIR")
+    parser.add_argument("--output", required=True, metavar="DIR")
     parser.add_argument("--num-clips", type=int, default=12, metavar="N", help="default: 12")
     parser.add_argument(
         "--num-frames", type=int, default=6, metavar="N", help="drawn of an annotated video"
@@ -96,9 +96,9 @@ def main(argv: list[str] | None = None) -> None:
         strips = annotation_strips(cfg, args.num_frames)
     count = 0
     for name, strip in tqdm(itertools.islice(strips, args.num_clips), unit="clip"):
-        save_image(strip, Path(args.out) / f"{name}.png")
+        save_image(strip, Path(args.output) / f"{name}.png")
         count += 1
-    print(f"Wrote {count} strips to {args.out}")
+    print(f"Wrote {count} strips to {args.output}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ OnFault = Callable[[DatasetError], None]
 
 
 def raise_fault(fault: DatasetError) -> None:
-    """The first fault ends the reading: an :data:`OnFault` for all but the doctor."""
+    """The first fault ends the reading: an :data:`OnFault` for all but the check of a data set."""
     raise fault
 
 

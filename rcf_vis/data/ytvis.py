@@ -1,6 +1,6 @@
 """The YouTube-VIS json: one file → a list of records, one a video, checked as it is read.
 
-The rules are here alone. Training and testing stop at the first fault; the doctor
+The rules are here alone. Training and testing stop at the first fault; the check
 (:mod:`rcf_vis.data.checks.datasets`) collects them all: each reader takes what to do about one.
 """
 

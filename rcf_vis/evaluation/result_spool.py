@@ -65,7 +65,7 @@ class ResultSpool:
                     self._add_line(*other)
 
     def write_results(self, path: Path) -> int:
-        """Write the results of all videos as one json, whole or not at all; gives their number."""
+        """Write the results of all videos as one json, atomically; gives their number."""
         count = 0
         with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
             file.write("[")

@@ -22,7 +22,7 @@ class Pulse:
     """A rhythm: a raised cosine."""
 
     #: Seconds from one beat to the next: four to six frames at the default rate, and never longer
-    #: than the 0.96 s that the model hears.
+    #: than the 0.96 s of a patch.
     period: float
     #: In [0, 1): where in the period the video begins.
     phase: float

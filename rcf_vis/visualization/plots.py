@@ -48,6 +48,6 @@ def plot_loss_curves(metrics_json: str | os.PathLike, png: str | os.PathLike) ->
 
 
 def save_png(figure: Figure, png: str | os.PathLike) -> None:
-    """Write a figure as a png, whole or not at all."""
+    """Write a figure as a png, atomically."""
     with whole_file(png) as temporary:
         figure.savefig(temporary, dpi=120, format="png")

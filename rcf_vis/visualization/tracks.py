@@ -175,7 +175,7 @@ def draw_ground_truth(
 
 
 def save_image(picture: np.ndarray, path: str | os.PathLike) -> None:
-    """Write a picture, ``(H, W, 3)`` uint8 BGR, as png or jpg by the suffix, whole or not at all.
+    """Write a picture, ``(H, W, 3)`` uint8 BGR, as png or jpg by the suffix, atomically.
 
     Raises:
         ValueError: the suffix is of no kind of image.

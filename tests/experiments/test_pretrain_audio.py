@@ -92,7 +92,7 @@ def test_only_the_audio_is_changed(tool, dataset, tmp_path):
     torch.manual_seed(0)
     before = tool.Trainer.build_model(cfg).state_dict()
     opts = ["MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", "", "DATASETS.TRAIN", f"('{NAME}',)"]
-    tool.main(["--output", str(out), "--iterations", "2", "--batch-size", "2", *opts])
+    tool.main(["--output", str(out), "--iterations", "2", "--batch-size", "2", "--opts", *opts])
     content = torch.load(out, weights_only=True)
     after = content["model"]
     assert content["class_names"] == [category["name"] for category in AUDIO_CATEGORIES]
@@ -103,7 +103,9 @@ def test_only_the_audio_is_changed(tool, dataset, tmp_path):
 
 def test_a_model_without_audio_is_refused(tool, tmp_path):
     with pytest.raises(SystemExit, match="AUDIO.ENABLED is False"):
-        tool.main(["--output", str(tmp_path / "x.pth"), "MODEL.RCF.AUDIO.ENABLED", "False"])
+        tool.main(
+            ["--output", str(tmp_path / "x.pth"), "--opts", "MODEL.RCF.AUDIO.ENABLED", "False"]
+        )
 
 
 def test_no_audio(tool, dataset, tmp_path):

@@ -29,7 +29,7 @@ def test_a_wider_backbone_computes_the_same_and_learns_in_its_new_channels(tool,
     checkpoint, output = tmp_path / "narrow.pth", tmp_path / "wide.pth"
     torch.save({"model": narrow.state_dict(), "class_names": ["a"], "iteration": 5}, checkpoint)
     width = ["MODEL.RESNETS.WIDTH_PER_GROUP", "12"]
-    tool.main(["--config-file", CONFIG, str(checkpoint), str(output), *width])
+    tool.main(["--config-file", CONFIG, str(checkpoint), str(output), "--opts", *width])
 
     content = torch.load(output, weights_only=True)
     assert content["class_names"] == ["a"] and "iteration" not in content

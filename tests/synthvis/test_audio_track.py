@@ -19,7 +19,7 @@ from rcf_vis.synthvis.plan import plan_video
 from rcf_vis.synthvis.timbres import SAMPLE_RATE, TIMBRES, play_timbre
 
 SMALL = SynthVISAudioSpec(width=96, height=64)
-#: One object, nothing else to hear.
+#: One object, no other sound.
 LONELY = {
     "objects_per_video": (1, 1), "silent_share": 0.0, "offscreen_share": 0.0, "noise_share": 0.0,
     "return_share": 0.0,

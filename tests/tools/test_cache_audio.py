@@ -125,9 +125,9 @@ def test_audio_that_cannot_be_read_is_named_and_the_others_are_made(
 def test_names_and_changes_of_the_config_on_the_command_line(script, config, capsys, tmp_path):
     file, _, _ = config()
     changes = ["DATASETS.AUDIO_CACHE", str(tmp_path / "other")]
-    assert run(script, capsys, file, "--dataset", NAME, *changes)[0] == 0
+    assert run(script, capsys, file, "--dataset", NAME, "--opts", *changes)[0] == 0
     assert len(list((tmp_path / "other").iterdir())) == 3 and not (tmp_path / "cache").exists()
-    assert run(script, capsys, file, *changes)[0] == 0
+    assert run(script, capsys, file, "--opts", *changes)[0] == 0
 
 
 def test_the_weights_of_a_trained_model_are_the_nets(script, config, capsys, tmp_path):
@@ -137,14 +137,16 @@ def test_the_weights_of_a_trained_model_are_the_nets(script, config, capsys, tmp
     weights = {f"audio.net.{name}": value for name, value in net.state_dict().items()}
     model = tmp_path / "model.pth"
     torch.save({"model": {**weights, "other": torch.zeros(2)}, "iteration": 5}, model)
-    out = run(script, capsys, file, "MODEL.WEIGHTS", str(model), "MODEL.RCF.AUDIO.WEIGHTS", "")[1]
+    out = run(
+        script, capsys, file, "--opts", "MODEL.WEIGHTS", str(model), "MODEL.RCF.AUDIO.WEIGHTS", ""
+    )[1]
     assert "0 videos computed, 2 up to date" in out
     weights["audio.net.embeddings.0.bias"] += 1
     torch.save({"model": weights}, model)
-    assert "2 videos computed" in run(script, capsys, file, "MODEL.WEIGHTS", str(model))[1]
+    assert "2 videos computed" in run(script, capsys, file, *opts)[1]
     del weights["audio.net.embeddings.0.bias"]
     torch.save({"model": weights}, model)
-    status, _, err = run(script, capsys, file, "MODEL.WEIGHTS", str(model))
+    status, _, err = run(script, capsys, file, *opts)
     assert status == 1 and "MODEL.WEIGHTS" in err and "does not fit" in err
 
 
@@ -169,8 +171,8 @@ def test_features_that_could_not_be_kept_are_refused(script, config, capsys, key
     ("arguments", "message"),
     [
         (["--dataset", "no_such_set"], "argument --dataset: no data set 'no_such_set'"),
-        (["DATASETS.AUDIO_CACHE", ""], "DATASETS.AUDIO_CACHE is empty"),
-        (["MODEL.NO_SUCH_KEY", "1"], "NO_SUCH_KEY"),
+        (["--opts", "DATASETS.AUDIO_CACHE", ""], "DATASETS.AUDIO_CACHE is empty"),
+        (["--opts", "MODEL.NO_SUCH_KEY", "1"], "NO_SUCH_KEY"),
     ],
 )
 def test_a_bad_argument_is_named(script, config, capsys, arguments, message):

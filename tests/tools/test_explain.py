@@ -49,7 +49,7 @@ def left(folder):
 def test_a_data_set(explain, config, tmp_path, capsys):
     out = tmp_path / "out"
     explain.main(
-        ["--config-file", config(), "--dataset", NAME, "--out", str(out), "--num-frames", "2"]
+        ["--config-file", config(), "--dataset", NAME, "--output", str(out), "--num-frames", "2"]
     )
     drawn = ["1/attention_00001.png", "1/attention_00004.png", "1/weights.png"]
     assert left(out) == [*drawn, "explain.json", "slot_classes.png", "slot_order.png"]
@@ -82,7 +82,14 @@ def test_two_models_on_a_folder_of_frames(explain, config, tmp_path):
     explain.main(
         ["--config-file", config(), "--compare-config-file", full]
         + ["--compare-opts", "MODEL.RCF.NUM_REFERENCE_FRAMES", "2"]
-        + ["--input", str(tmp_path / "frames" / "video1"), "--out", str(out), "--num-frames", "1"]
+        + [
+            "--input",
+            str(tmp_path / "frames" / "video1"),
+            "--output",
+            str(out),
+            "--num-frames",
+            "1",
+        ]
     )
     numbers = json.loads((out / "explain.json").read_text())
     assert numbers["slot_order"]["objects_are"] == ["masks of the frame before"]
@@ -101,7 +108,7 @@ def test_without_references_there_is_no_weight_map(explain, config, tmp_path):
     out = tmp_path / "out"
     file = config(NUM_REFERENCE_FRAMES=0)
     explain.main(
-        ["--config-file", file, "--dataset", NAME, "--video", "2", "--out", str(out)]
+        ["--config-file", file, "--dataset", NAME, "--video", "2", "--output", str(out)]
         + ["--opts", "MODEL.RCF.TEST.SCORE_THRESH", "1.0"]
     )
     drawn = ["2/attention_00001.png", "2/attention_00002.png"]
@@ -114,7 +121,7 @@ def test_without_references_there_is_no_weight_map(explain, config, tmp_path):
 
 
 def test_what_does_not_fit_is_refused(explain, config, tmp_path, capsys):
-    words = ["--config-file", config(), "--out", str(tmp_path / "out")]
+    words = ["--config-file", config(), "--output", str(tmp_path / "out")]
     with pytest.raises(ValueError, match=rf"'{NAME}' has no video \[7\]; there are \[1, 2\]"):
         explain.main([*words, "--dataset", NAME, "--video", "1", "7"])
     for wrong, message in (

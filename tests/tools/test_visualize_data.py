@@ -28,7 +28,7 @@ def words(tmp_path, patch_cfg):
     patch_cfg.INPUT.MIN_SIZE_TRAIN = (64,)
     path = tmp_path / "tiny.yaml"
     path.write_text(patch_cfg.dump())
-    yield ["--config-file", str(path), "--dataset", NAME, "--out"]
+    yield ["--config-file", str(path), "--dataset", NAME, "--output"]
     if NAME in DatasetCatalog.list():
         DatasetCatalog.remove(NAME)
         MetadataCatalog.remove(NAME)
@@ -49,7 +49,7 @@ def test_annotated_videos(viewer, words, tmp_path, capsys):
 
 def test_clips_of_the_loader(viewer, words, tmp_path):
     first, again, other = (tmp_path / name for name in ("first", "again", "other"))
-    command = [*words[:-1], "--num-clips", "3", "--out"]
+    command = [*words[:-1], "--num-clips", "3", "--output"]
     viewer.main([*command, str(first), "--mapper"])
     viewer.main([*command, str(again), "--source", "dataloader"])
     viewer.main([*command, str(other), "--mapper", "--seed", "1"])
@@ -66,5 +66,5 @@ def test_clips_of_the_loader(viewer, words, tmp_path):
 
 def test_unknown_config(viewer, tmp_path, capsys):
     with pytest.raises(SystemExit):
-        viewer.main(["--config-file", "none.yaml", "--out", str(tmp_path)])
+        viewer.main(["--config-file", "none.yaml", "--output", str(tmp_path)])
     assert "no such config file" in capsys.readouterr().err

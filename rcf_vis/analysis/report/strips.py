@@ -107,7 +107,7 @@ def film_strip(pictures: Sequence[np.ndarray], count: int = 4) -> np.ndarray:
 def save_animation(
     pictures: Sequence[np.ndarray], path: str | os.PathLike, *, frame_rate: float = 6.0
 ) -> None:
-    """Write ``(H, W, 3)`` uint8 BGR pictures as an endless animated WebP, whole or not at all."""
+    """Write ``(H, W, 3)`` uint8 BGR pictures as an endless animated WebP, atomically."""
     first, *others = (Image.fromarray(picture[..., ::-1]) for picture in pictures)
     with whole_file(path) as temporary:
         first.save(

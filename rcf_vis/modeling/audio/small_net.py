@@ -1,4 +1,4 @@
-"""A small audio net, for the model in the box and for experiments without VGGish [ours]."""
+"""A small audio net, for the bundled model and for experiments without VGGish [ours]."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def case(tmp_path_factory):
     write_case(folder, gt, results)
     load_script("tools/report.py").main(
         ["--gt", str(folder / "gt.json"), "--results", str(folder / "results.json")]
-        + ["--images", str(folder / "images"), "--out", str(folder / "report"), "--videos", "1"]
+        + ["--images", str(folder / "images"), "--output", str(folder / "report"), "--videos", "1"]
     )
     return folder, gt, results
 

@@ -1,4 +1,4 @@
-"""The doctor finds each fault, names it, and goes on to the next."""
+"""The check finds each fault, names it, and goes on to the next."""
 
 import copy
 import json

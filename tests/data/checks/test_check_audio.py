@@ -1,4 +1,4 @@
-"""The doctor on audio: how many videos have it, what is broken, and what is not of one length."""
+"""The check of audio: how many videos have it, what is broken, and what is not of one length."""
 
 from pathlib import Path
 
