@@ -3,7 +3,7 @@ import pycocotools.mask as mask_util
 import pytest
 
 from rcf_vis.evaluation.overlaps import track_ious
-from rcf_vis.evaluation.track_masks import TrackMasks
+from rcf_vis.evaluation.track_masks import TrackMasks, check_tracks
 
 from .ytvis_cases import box, rle
 
@@ -84,3 +84,11 @@ def test_runs_of_any_shape_are_taken():
     masks += [np.roll(np.eye(37, 53) > 0, k, 1) for k in range(3)]
     track = TrackMasks([rle(mask) for mask in masks], "")
     assert track_ious([track], [track]).tolist() == [[1.0]]
+
+
+def test_a_broken_mask_among_many_is_named():
+    good = box(0, 0, 2, 3)
+    masks = [good] * 130 + [None] + [good] * 119
+    masks[240] = {**good, "counts": good["counts"] + "0"}
+    with pytest.raises(ValueError, match=r"^b: segmentations\[240\]: 'counts' is cut off"):
+        check_tracks([TrackMasks([good] * 7, "a"), TrackMasks(masks, "b")])

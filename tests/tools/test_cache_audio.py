@@ -137,9 +137,8 @@ def test_the_weights_of_a_trained_model_are_the_nets(script, config, capsys, tmp
     weights = {f"audio.net.{name}": value for name, value in net.state_dict().items()}
     model = tmp_path / "model.pth"
     torch.save({"model": {**weights, "other": torch.zeros(2)}, "iteration": 5}, model)
-    out = run(
-        script, capsys, file, "--opts", "MODEL.WEIGHTS", str(model), "MODEL.RCF.AUDIO.WEIGHTS", ""
-    )[1]
+    opts = ["--opts", "MODEL.WEIGHTS", str(model)]
+    out = run(script, capsys, file, *opts, "MODEL.RCF.AUDIO.WEIGHTS", "")[1]
     assert "0 videos computed, 2 up to date" in out
     weights["audio.net.embeddings.0.bias"] += 1
     torch.save({"model": weights}, model)
