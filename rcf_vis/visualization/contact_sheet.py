@@ -8,6 +8,8 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
+from torchvision.utils import make_grid
 
 from rcf_vis.audio import SILENCE
 from rcf_vis.data import FrameAudio, load_ytvis_json, read_frame
@@ -45,21 +47,26 @@ def contact_sheet(
         raise ValueError(f"all pictures must have the same size, got {sorted(shapes)}")
     height, width, _ = shapes.pop()
     cell_height = round(cell_width * height / width)
-    step_y, step_x = cell_height + gap, cell_width + gap
-    sheet = np.full(
-        (margin + len(rows) * step_y, margin + len(column_names) * step_x, 3), 255, np.uint8
+    cells = [
+        cv2.resize(picture, (cell_width, cell_height), interpolation=cv2.INTER_AREA)
+        for pictures in rows.values()
+        for picture in pictures
+    ]
+    cells.append(np.full((cell_height, cell_width, 3), 255, np.uint8))  # one alone gets no gaps
+    grid = make_grid(
+        torch.from_numpy(np.stack(cells)).permute(0, 3, 1, 2),
+        nrow=len(column_names),
+        padding=gap,
+        pad_value=255,
     )
-    for x, name in enumerate(column_names):
-        left = margin + x * step_x
-        sheet[:margin, left : left + cell_width] = _text_strip(name, cell_width, margin)
-    for y, (name, pictures) in enumerate(rows.items()):
-        top = margin + y * step_y
-        strip = _text_strip(name, cell_height, margin)
-        sheet[top : top + cell_height, :margin] = np.rot90(strip)
-        for x, picture in enumerate(pictures):
-            left = margin + x * step_x
-            cell = cv2.resize(picture, (cell_width, cell_height), interpolation=cv2.INTER_AREA)
-            sheet[top : top + cell_height, left : left + cell_width] = cell
+    grid = grid.permute(1, 2, 0).numpy()[gap : gap + len(rows) * (cell_height + gap), gap:]
+    top = [_text_strip(name, cell_width, margin) for name in column_names]
+    left = [np.rot90(_text_strip(name, cell_height, margin)) for name in rows]
+    sheet = np.pad(grid, ((margin, 0), (margin, 0), (0, 0)), constant_values=255)
+    for x, strip in enumerate(top):
+        sheet[:margin, margin + x * (cell_width + gap) :][:, :cell_width] = strip
+    for y, strip in enumerate(left):
+        sheet[margin + y * (cell_height + gap) :, :margin][:cell_height] = strip
     return sheet
 
 
