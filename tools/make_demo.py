@@ -156,9 +156,9 @@ class Demo:
                     writer.write_audio(next(pieces))
 
     def evaluate(self) -> dict[str, float]:
-        shutil.rmtree(self.output / "box", ignore_errors=True)
-        self.run("evaluate", "train_net.py", "--eval-only", *self._train_net_words("box", {}))
-        return self._read_ap("box")
+        shutil.rmtree(self.output / "bundled", ignore_errors=True)
+        self.run("evaluate", "train_net.py", "--eval-only", *self._train_net_words("bundled", {}))
+        return self._read_ap("bundled")
 
     def train(self) -> dict[str, float]:
         """Train on from the bundled model; the training ends with an evaluation."""

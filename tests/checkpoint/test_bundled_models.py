@@ -15,15 +15,15 @@ from rcf_vis.data import ClipDatasetMapper, register_ytvis_instances
 from rcf_vis.synthvis import SynthVISAudioSpec, SynthVISSpec, generate_split
 from tests.scripts import ROOT
 
-NAME = "for_box_models"
+NAME = "for_bundled_models"
 SPECS = {"rcf_tiny": (SynthVISSpec, 12e6), "rcf_tiny_av": (SynthVISAudioSpec, 20e6)}
 
 
-def box_cfg(config):
+def bundled_cfg(config):
     return read_config(str(ROOT / f"configs/synthvis/{config}.yaml"), ["MODEL.DEVICE", "cpu"])
 
 
-def box_model(cfg):
+def bundled_model(cfg):
     model = build_model(cfg).eval()
     RCFCheckpointer(model).load(cfg.MODEL.WEIGHTS)
     return model
@@ -31,7 +31,7 @@ def box_model(cfg):
 
 @pytest.mark.parametrize("config", SPECS)
 def test_weights_are_whole_and_of_the_right_categories(config):
-    cfg = box_cfg(config)
+    cfg = bundled_cfg(config)
     spec_class, max_bytes = SPECS[config]
     path = PathManager.get_local_path(cfg.MODEL.WEIGHTS)
     content = read_bare_weights(path)
@@ -53,7 +53,7 @@ def clips(tmp_path):
         NAME, {}, str(json_file), str(folder / "JPEGImages"), str(folder / "audio")
     )
     np.random.seed(0)
-    mapper = ClipDatasetMapper(box_cfg("rcf_tiny_av"), is_train=True)
+    mapper = ClipDatasetMapper(bundled_cfg("rcf_tiny_av"), is_train=True)
     yield [mapper(record) for record in DatasetCatalog.get(NAME)]
     DatasetCatalog.remove(NAME)
     MetadataCatalog.remove(NAME)
@@ -61,7 +61,7 @@ def clips(tmp_path):
 
 def test_the_model_with_audio_listens(clips):
     """It is surer of the classes with a video's own audio than with that of another video."""
-    model = box_model(box_cfg("rcf_tiny_av"))
+    model = bundled_model(bundled_cfg("rcf_tiny_av"))
     model.training = True  # losses, yet BatchNorm's running statistics
     patches = [clip["audio"] for clip in clips]
     exchanged = [
