@@ -60,7 +60,7 @@ def rle_areas_covered(rles: Sequence[dict]) -> np.ndarray:
     """
     counts = [_as_bytes(rle["counts"]) for rle in rles]
     totals = np.full(len(counts), -1, dtype=np.int64)
-    complete = [i for i, text in enumerate(counts) if _is_complete(text)]
+    complete = [i for i, text in enumerate(counts) if is_complete(text)]
     if complete:
         totals[complete] = _covered_pixels([counts[i] for i in complete])
     return totals
@@ -108,8 +108,9 @@ def _as_bytes(counts: str | bytes) -> bytes:
     return counts if isinstance(counts, bytes) else counts.encode("ascii", "replace")
 
 
-def _is_complete(text: bytes) -> bool:
+def is_complete(counts: str | bytes) -> bool:
     """True where a run-length string has only its own 64 characters and its last run ends."""
+    text = _as_bytes(counts)
     return bool(text) and not text.translate(None, _ALPHABET) and not (text[-1] - 48) & 32
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from .matching import VideoMatches, match_tracks
 from .overlaps import track_ious
 from .track_files import GroundTruth, Result, Truth, read_ground_truth, read_results
-from .track_masks import check_tracks
+from .track_masks import set_areas
 
 __all__ = ["METRICS", "RECALLS", "evaluate_ytvis", "precision_at_recalls"]
 
@@ -86,8 +86,7 @@ def _match_all(
 ) -> dict[int, list[VideoMatches]]:
     """Category id → matches of its videos by ascending id; only categories that have truths."""
     matches: dict[int, list[VideoMatches]] = {category: [] for _, category in ground_truth.truths}
-    # All are checked, whether they enter a figure or not.
-    check_tracks([result.track for group in results.values() for result in group])
+    set_areas([result.track for group in results.values() for result in group])
     for key in sorted(results.keys() | ground_truth.truths.keys()):
         if key[1] not in matches:
             continue

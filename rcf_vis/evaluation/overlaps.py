@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pycocotools.mask as mask_util
 
-from .track_masks import TrackMasks
+from .track_masks import TrackMasks, check_tracks
 
 __all__ = ["Overlaps", "changes_of_shape", "frame_overlaps", "track_ious"]
 
@@ -62,7 +62,7 @@ def track_ious(
     """IoU of each result with each truth: sum of the frames' intersections over sum of unions.
 
     Args:
-        results, truths: D and G tracks of one video.
+        results, truths: D and G tracks of one video; the masks of the truths were checked.
         min_iou: an IoU below it may be given as 0: tracks that cannot reach it with any other, by
             the areas of their masks, are not compared.
 
@@ -81,6 +81,7 @@ def track_ious(
     rows, columns = np.flatnonzero(possible.any(1)), np.flatnonzero(possible.any(0))
     found = np.zeros(total.shape)
     if len(rows):
+        check_tracks([results[d] for d in rows])
         overlaps = frame_overlaps(
             [truths[g] for g in columns], [results[d] for d in rows], areas.shape[1]
         )

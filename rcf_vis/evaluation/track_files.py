@@ -24,7 +24,7 @@ from rcf_vis.data.ytvis import YTVIS_JSON, read_categories, read_videos
 from rcf_vis.data.ytvis_tracks import Track, read_masks, read_tracks
 from rcf_vis.errors import DatasetError
 
-from .track_masks import TrackMasks, check_tracks
+from .track_masks import TrackMasks, set_areas
 
 __all__ = [
     "RESULTS_JSON",
@@ -98,7 +98,7 @@ def read_ground_truth(source: str | os.PathLike | Mapping[str, Any]) -> GroundTr
         if track.id == 0:
             logger.warning("%s: the official evaluator never counts an id of 0 as found", name)
         truths[track.video_id, track.category_id].append(_truth(track))
-    check_tracks([t.track for group in truths.values() for t in group], checked=True)
+    set_areas([t.track for group in truths.values() for t in group])  # checked when they were read
     return replace(header, truths=truths)
 
 
@@ -232,7 +232,7 @@ def _read_header(content: Mapping[str, Any], name: str) -> GroundTruth:
 def _truth(track: Track) -> Truth:
     masks = TrackMasks(track.masks, track.where)
     if track.areas is None:
-        check_tracks([masks], checked=True)
+        set_areas([masks])
         mean_area = masks.mean_area
     else:
         nonzero = [area for area in track.areas if area]

@@ -9,11 +9,11 @@ from functools import cached_property
 import numpy as np
 import pycocotools.mask as mask_util
 
-from rcf_vis.data.masks import rle_areas_covered
+from rcf_vis.data.masks import is_complete, rle_areas_covered
 from rcf_vis.data.ytvis_tracks import broken_counts
 from rcf_vis.errors import DatasetError
 
-__all__ = ["TrackMasks", "check_tracks"]
+__all__ = ["TrackMasks", "check_tracks", "set_areas"]
 
 _MASKS_AT_ONCE = 100  # pycocotools takes 255 at most; arrays of the check fit into a cache
 
@@ -38,6 +38,7 @@ class TrackMasks:
             DatasetError: a mask is broken.
         """
         check_tracks([self])
+        set_areas([self])
         return self.areas
 
     @cached_property
@@ -46,37 +47,52 @@ class TrackMasks:
         return float(self.areas.sum() / max(np.count_nonzero(self.areas), 1))
 
 
-def _areas(masks: Sequence[dict]) -> np.ndarray:
-    """Pixels of masks that were checked before, ``(N,)`` int64."""
-    parts = range(0, len(masks), _MASKS_AT_ONCE)
-    areas = [mask_util.area(masks[start : start + _MASKS_AT_ONCE]) for start in parts]
-    return np.concatenate([np.zeros(0), *areas]).astype(np.int64)
+def check_tracks(tracks: Sequence[TrackMasks]) -> None:
+    """Check that the runs of each mask cover its frame, for tracks of any videos.
 
-
-def check_tracks(tracks: Sequence[TrackMasks], *, checked: bool = False) -> None:
-    """Check the masks of tracks of any videos, and set their ``areas``.
-
-    pycocotools must not see a mask before: it reads beyond the end of a string that is cut off, and
-    compares masks that cover another number of pixels without end.
-
-    Args:
-        checked: their masks were checked when they were read: only the areas are missing.
+    pycocotools must not compare others: it would do so without end.
 
     Raises:
         DatasetError: a mask is broken; the message names its track and frame.
     """
-    present = [(n, t) for n, track in enumerate(tracks) for t, m in enumerate(track.masks) if m]
-    masks = [tracks[n].masks[t] for n, t in present]
-    for start in range(0, 0 if checked else len(masks), _MASKS_AT_ONCE):
-        part = masks[start : start + _MASKS_AT_ONCE]
+    present = _present(tracks)
+    for start in range(0, len(present), _MASKS_AT_ONCE):
+        part = [tracks[n].masks[t] for n, t in present[start : start + _MASKS_AT_ONCE]]
         pixels = [mask["size"][0] * mask["size"][1] for mask in part]
         broken = np.flatnonzero(rle_areas_covered(part) != pixels)
         if len(broken):
-            n, t = present[start + broken[0]]
-            height, width = tracks[n].masks[t]["size"]
-            what = broken_counts({"height": height, "width": width})
-            raise DatasetError(f"{tracks[n].where}: segmentations[{t}]: {what}", "masks")
+            raise _broken_mask(tracks, *present[start + broken[0]])
+
+
+def set_areas(tracks: Sequence[TrackMasks]) -> None:
+    """Set the ``areas`` of tracks of any videos.
+
+    Of the strings it is checked that they are complete, as pycocotools reads beyond the end of one
+    that is cut off; not that their runs cover the frame, see :func:`check_tracks`.
+
+    Raises:
+        DatasetError: a mask is broken; the message names its track and frame.
+    """
+    present = _present(tracks)
+    masks = [tracks[n].masks[t] for n, t in present]
+    for place, mask in zip(present, masks, strict=True):
+        if not is_complete(mask["counts"]):
+            raise _broken_mask(tracks, *place)
     for track in tracks:
         vars(track)["areas"] = np.zeros(len(track.masks), dtype=np.int64)  # as if asked for before
-    for (n, t), area in zip(present, _areas(masks).tolist(), strict=True):
-        tracks[n].areas[t] = area
+    for start in range(0, len(masks), _MASKS_AT_ONCE):
+        part = slice(start, start + _MASKS_AT_ONCE)
+        areas = mask_util.area(masks[part]).tolist()
+        for (n, t), area in zip(present[part], areas, strict=True):
+            tracks[n].areas[t] = area
+
+
+def _present(tracks: Sequence[TrackMasks]) -> list[tuple[int, int]]:
+    """(track, frame) of each mask."""
+    return [(n, t) for n, track in enumerate(tracks) for t, m in enumerate(track.masks) if m]
+
+
+def _broken_mask(tracks: Sequence[TrackMasks], track: int, frame: int) -> DatasetError:
+    height, width = tracks[track].masks[frame]["size"]
+    what = broken_counts({"height": height, "width": width})
+    return DatasetError(f"{tracks[track].where}: segmentations[{frame}]: {what}", "masks")
