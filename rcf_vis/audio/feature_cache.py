@@ -20,6 +20,8 @@ from torch import Tensor
 from rcf_vis.errors import DatasetError
 from rcf_vis.files import whole_file
 
+__all__ = ["AudioFeatureCache", "audio_fingerprint"]
+
 _VERSION = 2
 """Goes up when the same audio and net give other features, as by another spectrogram."""
 

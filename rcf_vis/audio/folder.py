@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
+__all__ = ["AudioFolder", "all_audio_files"]
+
 _SUFFIXES = ".wav .flac .mp3 .m4a .aac .ogg .opus .mp4 .m4v .mov .mkv .webm .avi".split()
 """Files with audio, in the order in which they are taken: audio alone, then video files."""
 

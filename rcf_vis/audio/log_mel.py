@@ -9,7 +9,15 @@ from torch import Tensor, nn
 
 from rcf_vis.errors import extra
 
-__all__ = ["HOP", "NUM_MELS", "SAMPLE_RATE", "SILENCE", "WINDOW", "LogMelSpectrogram"]
+__all__ = [
+    "HOP",
+    "NUM_MELS",
+    "SAMPLE_RATE",
+    "SILENCE",
+    "WINDOW",
+    "LogMelSpectrogram",
+    "mel_filterbank",
+]
 
 SAMPLE_RATE = 16000
 WINDOW = 400  # 25 ms

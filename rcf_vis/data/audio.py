@@ -23,7 +23,6 @@ from torch import Tensor
 from rcf_vis.audio import (
     SILENCE,
     AudioStream,
-    LogMelSpectrogram,
     NoAudioTrack,
     read_audio,
     split_by_frames,
@@ -34,7 +33,7 @@ from rcf_vis.audio.net_weights import open_audio_cache
 from rcf_vis.audio.patches import samples_before
 from rcf_vis.errors import DatasetError
 
-__all__ = ["FrameAudio", "LazyAudio", "LogMelSpectrogram", "patches_of_frames"]
+__all__ = ["FrameAudio", "LazyAudio", "patches_of_frames"]
 
 _HOPS_A_SECOND = 100  # of the spectrogram
 

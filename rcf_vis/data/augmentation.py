@@ -11,6 +11,8 @@ from detectron2.data import transforms as T
 
 from .color_jitter import build_color_jitter
 
+__all__ = ["augment_clip", "build_test_augmentation", "build_train_augmentation", "frame_to_tensor"]
+
 
 def build_train_augmentation(cfg: CfgNode) -> list[T.Augmentation]:
     """What ``INPUT`` asks for: crop, resize or large-scale jitter, flip, colours, rotation.

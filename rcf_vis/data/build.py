@@ -23,6 +23,14 @@ from rcf_vis.errors import DatasetError
 from .dataset_mapper import ClipDatasetMapper
 from .mixing import RatioSampler, dataset_shares
 
+__all__ = [
+    "Mapper",
+    "build_test_loader",
+    "build_train_loader",
+    "get_video_dicts",
+    "list_tracks",
+]
+
 logger = logging.getLogger(__name__)
 
 Mapper = Callable[[dict[str, Any]], dict[str, Any]]

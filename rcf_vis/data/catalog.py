@@ -51,6 +51,8 @@ from .layouts import (
 )
 from .ytvis import YTVIS_JSON, load_ytvis_json, read_categories
 
+__all__ = ["DatasetLoader", "dataset_paths", "is_ours"]
+
 logger = logging.getLogger(__name__)
 
 

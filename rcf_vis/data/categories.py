@@ -11,6 +11,15 @@ from collections.abc import Sequence
 
 from detectron2.data.datasets.builtin_meta import COCO_CATEGORIES
 
+__all__ = [
+    "COCO_NAMES",
+    "OVIS_CATEGORIES",
+    "YTVIS_2019_CATEGORIES",
+    "YTVIS_2021_CATEGORIES",
+    "class_metadata",
+    "coco_to_ytvis",
+]
+
 
 def _numbered(names: Sequence[str]) -> list[dict]:
     """``[{"id": 1, "name": names[0]}, …]``, the form of a json's ``categories``."""

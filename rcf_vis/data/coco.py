@@ -22,6 +22,8 @@ from rcf_vis.errors import DatasetError
 from .categories import COCO_NAMES
 from .json_rules import check_keys, read_json
 
+__all__ = ["load_coco_stills"]
+
 logger = logging.getLogger(__name__)
 
 _CONTENT_KEYS = {"images": list, "categories": list, "annotations": list}

@@ -12,6 +12,8 @@ import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data import transforms as T
 
+__all__ = ["RandomClipSaturation", "build_color_jitter"]
+
 _LUMA_RGB = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 

@@ -24,6 +24,8 @@ from .frames import LazyFrames, read_frame
 from .ground_truth import decode_masks, objects_of, to_instances
 from .pseudo_clip import RandomAffine, make_pseudo_clip
 
+__all__ = ["ClipDatasetMapper", "clip_indices"]
+
 logger = logging.getLogger(__name__)
 
 

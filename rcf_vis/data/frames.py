@@ -14,6 +14,8 @@ from rcf_vis.errors import DatasetError
 
 from .augmentation import frame_to_tensor
 
+__all__ = ["LazyFrames", "read_frame"]
+
 
 def read_frame(
     file_name: str, *, image_format: str, height: int, width: int, video_id: int

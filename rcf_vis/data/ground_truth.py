@@ -12,6 +12,8 @@ from rcf_vis.errors import DatasetError
 
 from .masks import decode_rles
 
+__all__ = ["decode_masks", "objects_of", "to_instances"]
+
 
 def objects_of(record: dict[str, Any], index: int) -> list[dict[str, Any]]:
     """The annotated objects of a frame, without crowds."""

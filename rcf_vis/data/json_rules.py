@@ -11,6 +11,15 @@ from typing import Any
 
 from rcf_vis.errors import DatasetError
 
+__all__ = [
+    "Faults",
+    "OnFault",
+    "check_keys",
+    "id_of",
+    "raise_fault",
+    "read_json",
+]
+
 OnFault = Callable[[DatasetError], None]
 """Is called with each fault; what is at fault is left out where it returns."""
 

@@ -5,6 +5,18 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 
+__all__ = [
+    "DatasetPaths",
+    "Layout",
+    "audio_layout",
+    "coco_layout",
+    "datasets_root",
+    "find_dataset",
+    "ovis_layout",
+    "synthvis_layout",
+    "ytvis_layout",
+]
+
 _SPLIT_FOLDERS = {"train": ("train",), "val": ("valid", "val"), "test": ("test",)}
 """Names of a split on disk, in the order in which they are tried."""
 

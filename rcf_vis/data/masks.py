@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import pycocotools.mask as mask_util
 
+__all__ = ["decode_rles", "is_complete", "rle_areas_covered", "to_compressed_rle"]
+
 _ALPHABET = bytes(range(48, 48 + 64))  # six bits a character
 _MAX_GROUPS = 12  # longer runs would not fit into 64 bits; no video is that large
 _FORMS = "a dict with 'size' and 'counts' (str or list), or a list of polygons"

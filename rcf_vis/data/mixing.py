@@ -10,6 +10,8 @@ import numpy as np
 from detectron2.utils import comm
 from torch.utils.data import Sampler
 
+__all__ = ["RatioSampler", "dataset_shares"]
+
 _DRAWS_AT_ONCE = 1024
 
 

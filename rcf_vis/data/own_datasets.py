@@ -13,6 +13,8 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from .catalog import DatasetLoader, is_ours
 from .layouts import DatasetPaths
 
+__all__ = ["register_datasets_from_cfg", "register_ytvis_instances"]
+
 
 @dataclass(frozen=True)
 class _OwnLoader(DatasetLoader):

@@ -17,6 +17,8 @@ import numpy as np
 from detectron2.config import CfgNode, configurable
 from detectron2.data import transforms as T
 
+__all__ = ["AffineTransform", "RandomAffine", "make_pseudo_clip"]
+
 
 class AffineTransform(T.Transform):
     """An affine map of an image onto a canvas of the same size; black where nothing is known.

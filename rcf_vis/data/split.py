@@ -17,6 +17,8 @@ from .json_rules import read_json
 from .ytvis import YTVIS_JSON, read_categories, read_videos
 from .ytvis_tracks import read_annotations
 
+__all__ = ["choose_validation", "load_annotated_json", "split_content"]
+
 _NO_OBJECT = "no object"  # stands for a category where a video has no object
 
 

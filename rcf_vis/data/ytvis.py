@@ -21,6 +21,8 @@ from .categories import class_metadata
 from .json_rules import OnFault, check_keys, id_of, raise_fault, read_json
 from .ytvis_tracks import read_annotations
 
+__all__ = ["YTVIS_JSON", "load_ytvis_json", "read_categories", "read_videos"]
+
 logger = logging.getLogger(__name__)
 
 YTVIS_JSON = "a YouTube-VIS json with the keys 'videos', 'categories' and 'annotations'"

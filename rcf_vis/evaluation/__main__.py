@@ -16,6 +16,8 @@ from rcf_vis.files import whole_file
 from .average_precision import METRICS, evaluate_ytvis
 from .identity_metrics import IDENTITY_METRICS, evaluate_identity
 
+__all__ = ["main"]
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(

@@ -16,7 +16,7 @@ import av
 import numpy as np
 from detectron2.data.detection_utils import read_image
 
-__all__ = ["FrameSource", "ImageSequence", "VideoFile", "open_frames"]
+__all__ = ["FrameSource", "ImageSequence", "VideoFile", "is_image", "open_frames"]
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 PathLike = str | os.PathLike

@@ -10,6 +10,8 @@ import numpy as np
 from .audio_spec import LOOKALIKE_PAIRS, UNIQUE_LOOKS, SynthVISAudioSpec
 from .scene import Scene, Track
 
+__all__ = ["AudioPlan", "Pulse", "Voice", "plan_audio"]
+
 #: An object is larger by this share when it is loudest.
 _SWELL = 0.1
 

@@ -8,6 +8,15 @@ from typing import Any, ClassVar
 from .spec import SynthVISSpec
 from .timbres import TIMBRES
 
+__all__ = [
+    "AUDIO_CATEGORIES",
+    "AUDIO_VERSION",
+    "LOOKALIKE_PAIRS",
+    "SPEC_CLASSES",
+    "UNIQUE_LOOKS",
+    "SynthVISAudioSpec",
+]
+
 #: Goes up when the same spec gives other sounds, or other pulses.
 AUDIO_VERSION = 1
 

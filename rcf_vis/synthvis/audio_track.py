@@ -13,6 +13,8 @@ from .audio_spec import AUDIO_CATEGORIES, SynthVISAudioSpec
 from .plan import plan_video
 from .timbres import SAMPLE_RATE, coloured_noise, play_timbre
 
+__all__ = ["mix", "render_audio", "write_wav"]
+
 #: Decibels between the loudest and the faintest moment of a voice. Its level in decibels is linear
 #: in the pulse: that is what a log-mel spectrogram shows.
 _RANGE = 30.0

@@ -7,6 +7,8 @@ import numpy as np
 
 from .spec import SynthVISSpec
 
+__all__ = ["Camera", "motion_blur"]
+
 
 def motion_blur(image: np.ndarray, velocity: np.ndarray, shutter: float) -> np.ndarray:
     """Smears an image along `velocity`, centred, over `shutter` of the way.

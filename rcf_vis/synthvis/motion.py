@@ -8,6 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
+__all__ = [
+    "b_spline",
+    "crossing_pair",
+    "out_and_back",
+    "smoothstep",
+    "wander",
+]
+
 #: Frames between two control points of a wandering path.
 _GAP = 6.0
 

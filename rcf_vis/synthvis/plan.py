@@ -11,6 +11,8 @@ from .audio_spec import SynthVISAudioSpec
 from .scene import Scene, plan_scene
 from .spec import SPLITS, SynthVISSpec
 
+__all__ = ["VideoPlan", "plan_video"]
+
 
 @dataclass(frozen=True)
 class VideoPlan:

@@ -15,6 +15,8 @@ from .scene import Column, Scene, Track
 from .spec import SynthVISSpec
 from .textures import background_image, column_sprite, object_sprite
 
+__all__ = ["render_video"]
+
 #: Samples a pixel along each side.
 _SUPERSAMPLE = 2
 

@@ -10,6 +10,8 @@ from .motion import crossing_pair, out_and_back, wander
 from .shapes import CATEGORIES
 from .spec import SynthVISSpec
 
+__all__ = ["Column", "Scene", "Track", "plan_scene"]
+
 #: Videos shorter than this have neither crossings nor returns: they would be jumps.
 _SHORTEST_STORY = 8
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+__all__ = ["CATEGORIES", "Outline", "draw_shape"]
+
 Outline = list[np.ndarray]
 
 

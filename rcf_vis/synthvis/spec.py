@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 
 from .shapes import CATEGORIES
 
+__all__ = ["GENERATOR_VERSION", "KNOBS", "SPLITS", "SynthVISSpec"]
+
 #: Goes up when the same spec gives other pixels or other annotations.
 GENERATOR_VERSION = 2
 

@@ -10,6 +10,15 @@ import numpy as np
 
 from .shapes import draw_shape
 
+__all__ = [
+    "Texture",
+    "background_image",
+    "column_sprite",
+    "object_sprite",
+    "random_colour",
+    "value_noise",
+]
+
 Texture = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 
 

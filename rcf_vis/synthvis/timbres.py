@@ -9,6 +9,17 @@ from collections.abc import Callable
 
 import numpy as np
 
+__all__ = [
+    "SAMPLE_RATE",
+    "TIMBRES",
+    "Timbre",
+    "band_noise",
+    "coloured_noise",
+    "frequency_modulation",
+    "harmonics",
+    "play_timbre",
+]
+
 #: Samples a second of every audio track.
 SAMPLE_RATE = 16_000
 

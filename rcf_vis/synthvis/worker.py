@@ -25,6 +25,14 @@ from .audio_track import render_audio, write_wav
 from .render import render_video
 from .spec import SynthVISSpec
 
+__all__ = [
+    "part_path",
+    "work_off",
+    "write_json",
+    "write_video",
+    "write_videos",
+]
+
 _PACKAGE = Path(__file__).resolve().parent
 _START = (
     "import sys; sys.path.append(sys.argv[1]); "

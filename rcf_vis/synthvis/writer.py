@@ -26,6 +26,8 @@ from tqdm import tqdm
 from .spec import SPLITS, SynthVISSpec
 from .worker import part_path, write_json, write_videos
 
+__all__ = ["ensure_synthvis", "generate_split", "read_spec"]
+
 logger = logging.getLogger(__name__)
 
 #: Bytes of a JPEG file per pixel at the default quality and difficulty, for the log line.

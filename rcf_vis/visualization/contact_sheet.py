@@ -16,7 +16,7 @@ from rcf_vis.data import FrameAudio, load_ytvis_json, read_frame
 
 from .tracks import draw_ground_truth
 
-__all__ = ["contact_sheet", "draw_results_sheet"]
+__all__ = ["contact_sheet", "draw_results_sheet", "log_mel_pictures"]
 
 
 def contact_sheet(

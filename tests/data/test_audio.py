@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from rcf_vis.audio import audio_patches
+from rcf_vis.audio import LogMelSpectrogram, audio_patches
 from rcf_vis.data import DatasetError
-from rcf_vis.data.audio import FrameAudio, LazyAudio, LogMelSpectrogram, patches_of_frames
+from rcf_vis.data.audio import FrameAudio, LazyAudio, patches_of_frames
 
 from .audio_data import (
     SILENCE,

@@ -10,6 +10,8 @@ from rcf_vis.audio.folder import all_audio_files
 from rcf_vis.data.json_rules import OnFault
 from rcf_vis.errors import DatasetError
 
+__all__ = ["Record", "check_audio"]
+
 Record = dict[str, Any]
 
 _MAX_CHANNELS = 8

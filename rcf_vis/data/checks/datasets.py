@@ -24,6 +24,8 @@ from rcf_vis.errors import DatasetError
 from .audio import check_audio
 from .frames import Record, check_image, draw_frames, present_frames
 
+__all__ = ["Diagnosis", "Progress", "examine", "registered_names"]
+
 Progress = Callable[..., Iterable]
 
 

@@ -13,6 +13,8 @@ from rcf_vis.data.json_rules import OnFault
 from rcf_vis.data.masks import decode_rles
 from rcf_vis.errors import DatasetError
 
+__all__ = ["Record", "check_image", "draw_frames", "present_frames"]
+
 Record = dict[str, Any]
 
 
