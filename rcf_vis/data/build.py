@@ -126,7 +126,11 @@ def _load_sets(names: Sequence[str], filter_empty: bool) -> list[list[dict[str, 
         logger.info("Left out %d videos without annotated objects; %d are left", total - left, left)
     if not any(sets):
         raise DatasetError(f"no video with an annotated object in {', '.join(names)}")
-    print_instances_class_histogram(_as_track_dicts(chain.from_iterable(sets)), classes)
+    tracks = _as_track_dicts(chain.from_iterable(sets))
+    print_instances_class_histogram(tracks, classes)
+    seen = {item["category_id"] for track in tracks for item in track["annotations"]}
+    if empty := [name for index, name in enumerate(classes) if index not in seen]:
+        logger.warning("%d classes without an object: %s", len(empty), ", ".join(empty))
     return sets
 
 

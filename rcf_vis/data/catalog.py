@@ -23,7 +23,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
@@ -37,7 +37,7 @@ from .categories import (
     coco_to_ytvis,
 )
 from .coco import load_coco_stills
-from .json_rules import read_json
+from .json_forms import read_video_json
 from .layouts import (
     DatasetPaths,
     Layout,
@@ -49,7 +49,7 @@ from .layouts import (
     synthvis_layout,
     ytvis_layout,
 )
-from .ytvis import YTVIS_JSON, load_ytvis_json, read_categories
+from .ytvis import load_ytvis_json, read_categories
 
 __all__ = ["DatasetLoader", "dataset_paths", "is_ours"]
 
@@ -60,6 +60,7 @@ class DatasetLoader(ABC):
     """What the catalog calls to load a data set of this package."""
 
     name: str
+    stops_at_first_fault: ClassVar[bool] = False  # its reader, where others collect them all
 
     @abstractmethod
     def paths(self) -> DatasetPaths:
@@ -83,7 +84,7 @@ class DatasetLoader(ABC):
         """
         try:
             json_file = self.paths().json_file
-            content = read_json(json_file, YTVIS_JSON)
+            content = read_video_json(json_file)
         except FileNotFoundError:
             return None
         return read_categories(content, json_file)["thing_classes"]
@@ -120,6 +121,8 @@ class _PublicLoader(DatasetLoader):
 @dataclass(frozen=True)
 class _CocoLoader(_PublicLoader):
     """Still images of COCO. Loaders see no cfg, so each choice of classes has a name of its own."""
+
+    stops_at_first_fault: ClassVar[bool] = True
 
     year: int
     loose: bool

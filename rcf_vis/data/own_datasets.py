@@ -36,7 +36,10 @@ def register_ytvis_instances(
     image_root: str,
     audio_root: str | None = None,
 ) -> None:
-    """Register a data set in the YouTube-VIS format. Nothing is read until it is loaded.
+    """Register videos in the YouTube-VIS or CocoVID format, or images in COCO's.
+
+    Nothing is read until it is loaded; the json's keys tell which it is. In training an image
+    becomes a clip (``INPUT.PSEUDO_CLIP``), in testing it is a video of one frame.
 
     Args:
         name: to be used in ``DATASETS.TRAIN`` and ``DATASETS.TEST``.

@@ -13,8 +13,8 @@ from typing import Any
 
 from rcf_vis.errors import DatasetError
 
-from .json_rules import read_json
-from .ytvis import YTVIS_JSON, read_categories, read_videos
+from .json_forms import read_video_json
+from .ytvis import read_categories, read_videos
 from .ytvis_tracks import read_annotations
 
 __all__ = ["choose_validation", "load_annotated_json", "split_content"]
@@ -29,7 +29,7 @@ def load_annotated_json(json_file: str) -> dict[str, Any]:
         FileNotFoundError: there is no such json.
         DatasetError: it is no YouTube-VIS json, contradicts itself, or has no annotations.
     """
-    content = read_json(json_file, YTVIS_JSON)
+    content = read_video_json(json_file)
     classes = read_categories(content, json_file)
     records = read_videos(content, json_file, "")
     annotations = content.get("annotations")

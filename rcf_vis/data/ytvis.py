@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from detectron2.data import MetadataCatalog
@@ -18,14 +19,14 @@ from rcf_vis.audio.folder import AudioFolder
 from rcf_vis.errors import DatasetError
 
 from .categories import class_metadata
-from .json_rules import OnFault, check_keys, id_of, raise_fault, read_json
+from .json_forms import read_video_json
+from .json_rules import OnFault, check_keys, id_of, raise_fault
 from .ytvis_tracks import read_annotations
 
-__all__ = ["YTVIS_JSON", "load_ytvis_json", "read_categories", "read_videos"]
+__all__ = ["load_ytvis_json", "read_categories", "read_videos"]
 
 logger = logging.getLogger(__name__)
 
-YTVIS_JSON = "a YouTube-VIS json with the keys 'videos', 'categories' and 'annotations'"
 _VIDEO_KEYS = {"id": int, "width": int, "height": int}
 _FRAME_KEYS = {"length": int, "file_names": list}
 _FRAME_RATE_KEYS = ("frame_rate", "fps")
@@ -39,10 +40,11 @@ def load_ytvis_json(
     dataset_name: str | None = None,
     audio_root: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Load a json in the YouTube-VIS format. Frames and audio are not opened.
+    """Load a json in the YouTube-VIS format, or COCO's. Frames and audio are not opened.
 
     Args:
-        json_file: path of the json, with ``videos``, ``categories`` and (maybe) ``annotations``.
+        json_file: path of the json, with ``videos``, ``categories`` and (maybe) ``annotations``,
+            or one of another form that :mod:`~rcf_vis.data.json_forms` reads.
         image_root: folder that ``file_names`` are relative to.
         dataset_name: when given, ``thing_classes`` and ``thing_dataset_id_to_contiguous_id`` are
             set in its metadata; where they are there already, the json's must be the same.
@@ -58,18 +60,21 @@ def load_ytvis_json(
         Where the json's ``annotations`` are missing or null (the official val and test sets), no
         record has ``annotations``. With an ``audio_root`` a record also has ``audio_file`` (path,
         None where the video has no audio) and ``frame_rate`` (frames a second: the json's
-        ``frame_rate`` or ``fps`` of the video, else 6.0).
+        ``frame_rate`` or ``fps`` of the video, else 6.0). That of an image of COCO's form has
+        ``still_image`` (True).
 
     Raises:
         FileNotFoundError: there is no such json.
-        DatasetError: the json is broken, lacks a key, or contradicts itself.
+        DatasetError: the json is broken, lacks a key, or contradicts itself; an image of COCO's
+            form is not there.
     """
     start = time.perf_counter()
-    content = read_json(json_file, YTVIS_JSON)
+    content = read_video_json(json_file)
     classes = read_categories(content, json_file, dataset_name)
     if dataset_name is not None:
         MetadataCatalog.get(dataset_name).set(**classes)
     records = read_videos(content, json_file, image_root, audio_root=audio_root)
+    _check_stills(records, json_file)
     annotations = content.get("annotations")
     if annotations is not None:
         read_annotations(annotations, json_file, records, classes)
@@ -83,8 +88,20 @@ def load_ytvis_json(
     return list(records.values())
 
 
+def _check_stills(records: dict[int, dict[str, Any]], json_file: str) -> None:
+    """Pictures are gathered from many places: what is not there is said before the training."""
+    stills = [record for record in records.values() if record.get("still_image")]
+    missing = [r["file_names"][0] for r in stills if not os.path.isfile(r["file_names"][0])]
+    if missing:
+        raise DatasetError(
+            f"{json_file}: {len(missing)} of {len(stills)} images are not there, the first: "
+            f"{missing[0]}",
+            "images",
+        )
+
+
 def read_categories(
-    content: dict[str, Any],
+    content: Mapping[str, Any],
     json_file: str,
     dataset_name: str | None = None,
     on_fault: OnFault = raise_fault,
@@ -122,7 +139,7 @@ def read_categories(
 
 
 def read_videos(
-    content: dict[str, Any],
+    content: Mapping[str, Any],
     json_file: str,
     image_root: str | None,
     on_fault: OnFault = raise_fault,
@@ -138,7 +155,9 @@ def read_videos(
     try:
         check_keys(content, {"videos": list}, json_file)
         if not content["videos"]:
-            raise DatasetError(f"{json_file}: 'videos' is empty; expected at least one", "videos")
+            raise DatasetError(
+                f"{json_file}: 'videos' is empty (or 'images', of COCO's form)", "videos"
+            )
     except DatasetError as fault:
         on_fault(fault)
         return records
@@ -187,6 +206,8 @@ def _read_video(video: dict[str, Any], image_root: str | None, where: str) -> di
         if not all(isinstance(name, str) for name in names):
             raise DatasetError(f"{where}: 'file_names' has an entry that is no string", "videos")
         record["file_names"] = [os.path.join(image_root, name) for name in names]
+    if video.get("still_image"):
+        record["still_image"] = True
     return {"video_id": video["id"], **record}
 
 

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from rcf_vis.data.json_rules import read_json
-from rcf_vis.data.ytvis import YTVIS_JSON, read_categories, read_videos
+from rcf_vis.data.json_forms import read_video_json, to_ytvis
+from rcf_vis.data.ytvis import read_categories, read_videos
 from rcf_vis.data.ytvis_tracks import Track, read_masks, read_tracks
 from rcf_vis.errors import DatasetError
 
@@ -217,8 +217,8 @@ def _name_and_content(
     source: str | os.PathLike | Mapping[str, Any],
 ) -> tuple[str, Mapping[str, Any]]:
     if isinstance(source, (str, os.PathLike)):
-        return os.fspath(source), read_json(os.fspath(source), YTVIS_JSON)
-    return "ground truth", source
+        return os.fspath(source), read_video_json(os.fspath(source))
+    return "ground truth", to_ytvis(source, "ground truth")
 
 
 def _read_header(content: Mapping[str, Any], name: str) -> GroundTruth:

@@ -19,8 +19,7 @@ from detectron2.utils import comm
 from detectron2.utils.logger import create_small_table
 from tabulate import tabulate
 
-from rcf_vis.data.json_rules import read_json
-from rcf_vis.data.ytvis import YTVIS_JSON
+from rcf_vis.data.json_forms import read_video_json
 from rcf_vis.errors import DatasetError
 
 from .average_precision import METRICS, evaluate_ytvis
@@ -143,7 +142,7 @@ class YTVISEvaluator(DatasetEvaluator):
             count = spool.write_results(self._results_file)
             logger.info("%d results of %d videos: %s", count, len(spool), self._results_file)
 
-        ground_truth = read_json(self._json_file, YTVIS_JSON)
+        ground_truth = read_video_json(self._json_file)
         annotated = ground_truth.get("annotations") is not None
         results, slots = [], []
         for record in spool:

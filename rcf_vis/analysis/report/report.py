@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from rcf_vis.data.json_rules import read_json
-from rcf_vis.data.ytvis import YTVIS_JSON, read_videos
+from rcf_vis.data.json_forms import read_video_json
+from rcf_vis.data.ytvis import read_videos
 from rcf_vis.errors import extra
 from rcf_vis.evaluation import evaluate_ytvis
 from rcf_vis.evaluation.average_precision import METRICS
@@ -94,7 +94,7 @@ def write_report(
     best_worst = best_and_worst([video_quality(v, score_threshold) for v in pairs], num_videos)
     strips = {}
     if image_root is not None:
-        content = read_json(os.fspath(gt_json), YTVIS_JSON)
+        content = read_video_json(os.fspath(gt_json))
         records = read_videos(content, os.fspath(gt_json), os.fspath(image_root))
         draw = partial(_write_strip, output_dir, ground_truth, score_threshold=score_threshold)
         by_id = {video.video_id: video for video in pairs}

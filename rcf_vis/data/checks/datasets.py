@@ -15,9 +15,10 @@ from detectron2.data import DatasetCatalog
 from tqdm import tqdm
 
 from rcf_vis.data.catalog import dataset_paths
-from rcf_vis.data.json_rules import Faults, read_json
+from rcf_vis.data.json_forms import read_video_json
+from rcf_vis.data.json_rules import Faults
 from rcf_vis.data.layouts import DatasetPaths, Layout, datasets_root, find_dataset
-from rcf_vis.data.ytvis import YTVIS_JSON, read_categories, read_videos
+from rcf_vis.data.ytvis import read_categories, read_videos
 from rcf_vis.data.ytvis_tracks import read_annotations
 from rcf_vis.errors import DatasetError
 
@@ -25,6 +26,8 @@ from .audio import check_audio
 from .frames import Record, check_image, draw_frames, present_frames
 
 __all__ = ["Diagnosis", "Progress", "examine", "registered_names"]
+
+_STILLS = "still images: each counts as a video of one frame"
 
 Progress = Callable[..., Iterable]
 
@@ -165,16 +168,18 @@ def _read_records(diagnosis: Diagnosis, bar: Progress) -> list[Record]:
         DatasetError: the json as a whole cannot be used.
     """
     json_file, image_root = diagnosis.paths.json_file, diagnosis.paths.image_root
-    content = read_json(json_file, YTVIS_JSON)
-    if "videos" not in content and "images" in content:
+    if getattr(DatasetCatalog[diagnosis.name], "stops_at_first_fault", False):
         return _read_stills(diagnosis)
     faults = diagnosis.faults
+    content = read_video_json(json_file, faults)
     classes = read_categories(content, json_file, diagnosis.name, faults)
     audio_root = diagnosis.paths.audio_root
     records = read_videos(content, json_file, image_root, faults, audio_root=audio_root)
     annotations = content.get("annotations")
     diagnosis.videos = len(records)
     usable = [record for record in records.values() if record is not None]
+    if any(record.get("still_image") for record in usable):
+        diagnosis.notes.append(_STILLS)
     if annotations is None:
         diagnosis.notes.append(
             "no annotations: can be tested on (a submission, no AP), not trained on"
@@ -195,5 +200,5 @@ def _read_stills(diagnosis: Diagnosis) -> list[Record]:
     records = DatasetCatalog[diagnosis.name].load(diagnosis.paths)
     diagnosis.videos = len(records)
     diagnosis.tracks = sum(len(objects) for record in records for objects in record["annotations"])
-    diagnosis.notes.append("still images: each counts as a video of one frame")
+    diagnosis.notes.append(_STILLS)
     return records

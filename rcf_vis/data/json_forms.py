@@ -1,0 +1,257 @@
+"""Which form a json has, and COCO's brought to that of YouTube-VIS, which all readers know.
+
+=============  =========================================  ==========================================
+form           told by                                    becomes
+=============  =========================================  ==========================================
+YouTube-VIS    ``videos``, ``segmentations``              –
+COCO           ``images``, no ``videos``                  each image a video of one frame
+CocoVID        ``images`` with a ``video_id``             the images of a video its frames, and the
+                                                          masks of an ``instance_id`` a track
+=============  =========================================  ==========================================
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rcf_vis.errors import DatasetError
+
+from .json_rules import OnFault, check_keys, id_of, raise_fault, read_json
+from .masks import to_compressed_rle
+
+__all__ = ["YTVIS_JSON", "read_video_json", "to_ytvis"]
+
+logger = logging.getLogger(__name__)
+
+YTVIS_JSON = (
+    "a YouTube-VIS json with the keys 'videos', 'categories' and 'annotations', or one of COCO's "
+    "form with 'images' in place of 'videos'"
+)
+_IMAGE_KEYS = {"id": int, "width": int, "height": int, "file_name": str}
+_ANNOTATION_KEYS = {"id": int, "image_id": int, "category_id": int}
+_TRACK_KEYS = ("instance_id", "track_id")  # mmtracking's word, TAO's
+_ORDER_KEYS = ("frame_id", "frame_index")
+
+_Image = dict[str, Any]
+
+
+def read_video_json(json_file: str, on_fault: OnFault = raise_fault) -> Mapping[str, Any]:
+    """The content of a json of any of the forms above, in that of YouTube-VIS.
+
+    Raises:
+        FileNotFoundError: there is no such json.
+        DatasetError: it cannot be read; see also :func:`to_ytvis`.
+    """
+    return to_ytvis(read_json(json_file, YTVIS_JSON), json_file, on_fault)
+
+
+def to_ytvis(
+    content: Mapping[str, Any], json_file: str, on_fault: OnFault = raise_fault
+) -> Mapping[str, Any]:
+    """Content of COCO's or CocoVID's form in that of YouTube-VIS; of that form, as it is.
+
+    A video that is made of an image has ``still_image`` (True) and the image's id. Polygons become
+    run-length masks, and run-length masks stay as they are. Objects without a mask, or whose
+    polygons have no three points, are left out and counted. Tracks keep their ids where these are
+    unique and not 0.
+
+    Args:
+        content: of a json.
+        json_file: its path, for messages.
+        on_fault: is called with each fault; what is at fault is left out where it returns.
+
+    Raises:
+        DatasetError: a key is missing, ids are there twice or lead nowhere, the frames of a video
+            differ in size, a track has two classes or two masks in a frame, or no object has a
+            mask (a json of boxes).
+    """
+    images = content.get("images")
+    if not isinstance(images, list):
+        return content
+    of_videos = "videos" in content
+    if of_videos and not any(isinstance(image, dict) and "video_id" in image for image in images):
+        return content
+    reader = _Reader(content, json_file, on_fault, of_videos=of_videos)
+    translated = {key: value for key, value in content.items() if key != "images"}
+    translated["videos"] = reader.videos
+    if content.get("annotations") is not None:
+        translated["annotations"] = reader.read_tracks(content["annotations"])
+    return translated
+
+
+class _Reader:
+    """The images of a json as videos, then its annotations as tracks."""
+
+    def __init__(
+        self, content: Mapping[str, Any], json_file: str, on_fault: OnFault, *, of_videos: bool
+    ) -> None:
+        self.json_file = json_file
+        self.on_fault = on_fault
+        self.of_videos = of_videos
+        self.images: dict[int, _Image] = {}
+        for position, image in enumerate(content["images"]):
+            _with_fault(on_fault, self._add_image, position, image)
+        self.place: dict[int, tuple[dict, int]] = {}  # image → its video, and which frame it is
+        self.videos = self._videos(content["videos"]) if of_videos else self._stills()
+
+    def _add_image(self, position: int, image: Any) -> None:
+        where = f"{self.json_file}: images[{position}]{id_of(image)}"
+        check_keys(image, _IMAGE_KEYS | ({"video_id": int} if self.of_videos else {}), where)
+        if image["id"] in self.images:
+            raise DatasetError(f"{where}: this id is there twice; expected ids to be unique", "ids")
+        self.images[image["id"]] = image
+
+    def _stills(self) -> list[dict[str, Any]]:
+        return [
+            self._video([image], image["id"], {"still_image": True})
+            for image in self.images.values()
+        ]
+
+    def _videos(self, videos: Any) -> list[dict[str, Any]]:
+        frames: dict[int, list[_Image]] = defaultdict(list)
+        for image in self.images.values():
+            frames[image["video_id"]].append(image)
+        made = []
+        for position, video in enumerate(videos):
+            where = f"{self.json_file}: videos[{position}]{id_of(video)}"
+            check_keys(video, {"id": int}, where)
+            own = frames.pop(video["id"], [])
+            if not own:
+                self.on_fault(DatasetError(f"{where}: no image has this video_id", "lengths"))
+                continue
+            own.sort(key=lambda image: [image.get(key, 0) for key in _ORDER_KEYS])
+            sizes = {(image["width"], image["height"]) for image in own}
+            if len(sizes) > 1:
+                message = f"{where}: frames of different sizes {sorted(sizes)}, expected one size"
+                self.on_fault(DatasetError(message, "videos"))
+                continue
+            made.append(self._video(own, video["id"], video))
+        if frames:
+            number = next(iter(frames))
+            message = f"{self.json_file}: images of video {number}, which is not in 'videos'"
+            self.on_fault(DatasetError(message, "ids"))
+        return made
+
+    def _video(self, images: list[_Image], number: int, more: dict[str, Any]) -> dict[str, Any]:
+        size = {key: images[0][key] for key in ("width", "height")}
+        names = [image["file_name"] for image in images]
+        video = {**more, "id": number, **size, "length": len(names), "file_names": names}
+        for frame, image in enumerate(images):
+            self.place[image["id"]] = (video, frame)
+        return video
+
+    def read_tracks(self, annotations: Any) -> Any:
+        """Tracks in the order of their first annotation; what is no list is left to the reader."""
+        if not isinstance(annotations, list):
+            return annotations
+        counts: Counter[str] = Counter()
+        tracks: dict[Any, dict[str, Any]] = {}
+        seen: set[int] = set()
+        for position, annotation in enumerate(annotations):
+            _with_fault(self.on_fault, self._add_mask, position, annotation, tracks, seen, counts)
+        self._report(counts)
+        made = list(tracks.values())
+        numbers = [track["id"] for track in made]
+        # Instances may be numbered in each video anew; and the evaluator never finds a track 0.
+        if len(set(numbers)) < len(numbers) or 0 in numbers:
+            for number, track in enumerate(made, 1):
+                track["id"] = number
+        return made
+
+    def _add_mask(
+        self,
+        position: int,
+        annotation: Any,
+        tracks: dict[Any, dict[str, Any]],
+        seen: set[int],
+        counts: Counter[str],
+    ) -> None:
+        where = f"{self.json_file}: annotations[{position}]{id_of(annotation)}"
+        check_keys(annotation, _ANNOTATION_KEYS, where)
+        if annotation["id"] in seen:
+            raise DatasetError(f"{where}: this id is there twice; expected ids to be unique", "ids")
+        seen.add(annotation["id"])
+        if annotation["image_id"] not in self.images:
+            raise DatasetError(f"{where}: 'images' has no image {annotation['image_id']}", "ids")
+        if annotation["image_id"] not in self.place:
+            return  # of a video that is at fault
+        video, frame = self.place[annotation["image_id"]]
+        mask = _mask_of(annotation, video, where)
+        if mask is None:
+            counts["objects without a mask"] += 1
+            return
+        crowd = bool(annotation.get("iscrowd"))
+        counts["crowds" if crowd else "objects"] += 1
+        key, number = self._track_of(annotation, video, where, crowd)
+        track = tracks.setdefault(
+            key,
+            {
+                "id": number,
+                "video_id": video["id"],
+                "category_id": annotation["category_id"],
+                "iscrowd": int(crowd),
+                "segmentations": [None] * video["length"],
+            },
+        )
+        if track["category_id"] != annotation["category_id"]:
+            raise DatasetError(
+                f"{where}: category_id {annotation['category_id']} of a track of category "
+                f"{track['category_id']}; expected one for all its frames",
+                "category ids",
+            )
+        if track["segmentations"][frame] is not None:
+            raise DatasetError(f"{where}: a second mask of track {number} in this image", "ids")
+        track["segmentations"][frame] = mask
+
+    def _track_of(self, annotation: dict, video: dict, where: str, crowd: bool) -> tuple[Any, int]:
+        """What its masks have in common, and its number."""
+        if not self.of_videos or crowd:
+            return annotation["id"], annotation["id"]
+        key = next((key for key in _TRACK_KEYS if key in annotation), _TRACK_KEYS[0])
+        check_keys(annotation, {key: int}, where)
+        return (video["id"], annotation[key]), annotation[key]
+
+    def _report(self, counts: Counter[str]) -> None:
+        if counts["objects without a mask"] and not counts["objects"]:
+            message = (
+                f"{self.json_file}: none of {counts['objects without a mask']} annotations has a "
+                "'segmentation'; boxes alone teach no masks, expected polygons or RLE"
+            )
+            self.on_fault(DatasetError(message, "masks"))
+        if counts["objects without a mask"]:
+            logger.warning(
+                "%s: left out %d objects without a mask",
+                self.json_file,
+                counts["objects without a mask"],
+            )
+        if counts["crowds"]:
+            logger.warning("%s: %d crowds are not trained on", self.json_file, counts["crowds"])
+
+
+def _with_fault(on_fault: OnFault, function: Callable, *args: Any) -> None:
+    """Call a function, and ``on_fault`` with the DatasetError that it raises."""
+    try:
+        function(*args)
+    except DatasetError as fault:
+        on_fault(fault)
+
+
+def _mask_of(annotation: dict[str, Any], video: dict[str, Any], where: str) -> dict | None:
+    """Compressed RLE; None where there is no mask."""
+    segmentation = annotation.get("segmentation")
+    if isinstance(segmentation, list):
+        if not all(isinstance(part, list) for part in segmentation):
+            raise DatasetError(
+                f"{where}: 'segmentation' is {segmentation!r:.80}, expected polygons or RLE",
+                "masks",
+            )
+        segmentation = [part for part in segmentation if len(part) >= 6]
+    if not segmentation:
+        return None
+    try:
+        return to_compressed_rle(segmentation, video["height"], video["width"])
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise DatasetError(f"{where}: {error}", "masks") from error
