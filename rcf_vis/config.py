@@ -142,6 +142,8 @@ def _add_loss(cfg: CN) -> None:
     cfg.MODEL.RCF.MATCH_CLASS_WEIGHT = 1.0
     # Weight of the empty class in the class term; 1.0 is eq. 4 to the letter [ours]
     cfg.MODEL.RCF.NO_OBJECT_WEIGHT = 0.1
+    # Its factor beside the annotated objects where a json says "exhaustive": false [ours]
+    cfg.MODEL.RCF.NON_EXHAUSTIVE_WEIGHT = 0.0
     # Supervise every layer of the instance decoder, not only the last [ours]
     cfg.MODEL.RCF.DEEP_SUPERVISION = True
     # One assignment for all frames of a clip, each predicted as a target (table VII)

@@ -133,7 +133,7 @@ class ClipDatasetMapper:
             last; ``instances``, a list of :class:`Instances` of size (h, w) for the target alone,
             or for the last δ + 1 frames, with ``gt_classes`` (n,) int64, ``gt_masks``
             :class:`BitMasks` and ``gt_ids`` (n,) int64, the identity within the video. No crowds,
-            no empty masks; n may be 0.
+            no empty masks; n may be 0. ``exhaustive`` (False) where not every object is annotated.
 
             in testing: ``length``, ``file_names`` of all frames and ``image``, a
             :class:`LazyFrames` of uint8 tensors (3, h, w).
@@ -176,6 +176,8 @@ class ClipDatasetMapper:
             "image": [tensors[k] for k in clip.order],
             "instances": [instances[k] for k in clip.order[-self._num_supervised :]],
         }
+        if not record.get("exhaustive", True):
+            sample["exhaustive"] = False
         return sample if self.audio is None else sample | self.audio.of_frames(record, clip.indices)
 
     def _video_clip(self, record: dict[str, Any]) -> _Clip:

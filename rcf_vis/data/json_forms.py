@@ -105,10 +105,11 @@ class _Reader:
         self.images[image["id"]] = image
 
     def _stills(self) -> list[dict[str, Any]]:
-        return [
-            self._video([image], image["id"], {"still_image": True})
-            for image in self.images.values()
-        ]
+        made = []
+        for image in self.images.values():
+            flags = {key: image[key] for key in ("exhaustive",) if key in image}
+            made.append(self._video([image], image["id"], {"still_image": True, **flags}))
+        return made
 
     def _videos(self, videos: Any) -> list[dict[str, Any]]:
         frames: dict[int, list[_Image]] = defaultdict(list)

@@ -61,7 +61,8 @@ def load_ytvis_json(
         record has ``annotations``. With an ``audio_root`` a record also has ``audio_file`` (path,
         None where the video has no audio) and ``frame_rate`` (frames a second: the json's
         ``frame_rate`` or ``fps`` of the video, else 6.0). That of an image of COCO's form has
-        ``still_image`` (True).
+        ``still_image`` (True), and one of which the json says that not every object is annotated
+        ``exhaustive`` (False).
 
     Raises:
         FileNotFoundError: there is no such json.
@@ -206,6 +207,13 @@ def _read_video(video: dict[str, Any], image_root: str | None, where: str) -> di
         if not all(isinstance(name, str) for name in names):
             raise DatasetError(f"{where}: 'file_names' has an entry that is no string", "videos")
         record["file_names"] = [os.path.join(image_root, name) for name in names]
+    exhaustive = video.get("exhaustive", True)
+    if not isinstance(exhaustive, bool):
+        raise DatasetError(
+            f"{where}: 'exhaustive' is {exhaustive!r:.80}, expected a bool", "videos"
+        )
+    if not exhaustive:
+        record["exhaustive"] = False
     if video.get("still_image"):
         record["still_image"] = True
     return {"video_id": video["id"], **record}

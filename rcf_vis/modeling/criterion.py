@@ -28,6 +28,9 @@ class SetCriterion(nn.Module):
         mask_weight: weight of the per-pixel binary cross-entropy of the matched slots; 0 is the
             paper.
         no_object_weight: weight of −log p in slots without an object; 1 is eq. 4 to the letter.
+        non_exhaustive_weight: factor of ``no_object_weight`` in clips in which not every object is
+            annotated, for the part of a slot's mask that is on no annotated object [ours]. With 0
+            a slot may fire on what is not annotated, and still not twice on what is.
     """
 
     @configurable
@@ -39,6 +42,7 @@ class SetCriterion(nn.Module):
         dice_weight: float = 1.0,
         mask_weight: float = 0.0,
         no_object_weight: float = 0.1,
+        non_exhaustive_weight: float = 0.0,
     ) -> None:
         super().__init__()
         self.matcher = matcher
@@ -46,6 +50,7 @@ class SetCriterion(nn.Module):
         self.dice_weight = dice_weight
         self.mask_weight = mask_weight
         self.no_object_weight = no_object_weight
+        self.non_exhaustive_weight = non_exhaustive_weight
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
@@ -56,6 +61,7 @@ class SetCriterion(nn.Module):
             "dice_weight": rcf.DICE_WEIGHT,
             "mask_weight": rcf.MASK_WEIGHT,
             "no_object_weight": rcf.NO_OBJECT_WEIGHT,
+            "non_exhaustive_weight": rcf.NON_EXHAUSTIVE_WEIGHT,
         }
 
     def forward(
@@ -95,7 +101,23 @@ class SetCriterion(nn.Module):
         classes[target.clips[objects], slots] = target.classes[objects]
         weights = torch.ones_like(logits[0, 0])
         weights[empty] = self.no_object_weight
-        return F.cross_entropy(logits.flatten(0, 1), classes.flatten(), weights, reduction="sum")
+        losses = F.cross_entropy(logits.flatten(0, 1), classes.flatten(), weights, reduction="none")
+        losses = losses.view(classes.shape)
+        if target.non_exhaustive:
+            factors = self._empty_slot_factors(prediction, target)
+            losses = torch.where(classes == empty, losses * factors, losses)
+        return losses.sum()
+
+    @torch.no_grad()
+    def _empty_slot_factors(self, prediction: SlotPredictions, target: FrameTargets) -> Tensor:
+        """``(B, N)``: 1, or of a clip that is not exhaustive by where the slot's mask lies."""
+        factors = torch.ones_like(prediction.logits[..., 0], dtype=torch.float32)
+        for clip in target.non_exhaustive:
+            mask = prediction.masks[clip].float().sigmoid() * target.valid[clip]
+            annotated = (target.masks * (target.clips == clip)[:, None, None]).sum(0).clamp(max=1)
+            on_objects = (mask * annotated).sum((1, 2)) / mask.sum((1, 2)).clamp(min=1e-6)
+            factors[clip] = on_objects + (1 - on_objects) * self.non_exhaustive_weight
+        return factors
 
     def _mask_losses(
         self, prediction: SlotPredictions, target: FrameTargets, objects: Tensor, slots: Tensor

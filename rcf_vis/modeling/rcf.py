@@ -303,7 +303,10 @@ class RCF(nn.Module):
         segmentation = outputs[0].segmentation
         size = tuple(segmentation.data.shape[-2:])
         frames = zip(*(clip["instances"] for clip in clips), strict=True)
-        targets = [frame_targets(frame, segmentation.stride, size, self.device) for frame in frames]
+        partly = [index for index, clip in enumerate(clips) if not clip.get("exhaustive", True)]
+        targets = [
+            frame_targets(frame, segmentation.stride, size, self.device, partly) for frame in frames
+        ]
         layers = list(zip(*(output.layers() for output in outputs), strict=True))
         losses = {}
         for number, slots in enumerate(layers, start=1):

@@ -41,6 +41,7 @@ class FrameTargets:
         classes: ``(M,)`` int64.
         masks: ``(M, h, w)`` float in [0, 1], zero in the padding.
         valid: ``(B, h, w)`` float, 1 in the cells that hold at least one pixel of the image.
+        non_exhaustive: indices of the clips in which not every object is annotated.
     """
 
     keys: list[tuple[int, int]]
@@ -48,6 +49,7 @@ class FrameTargets:
     classes: Tensor
     masks: Tensor
     valid: Tensor
+    non_exhaustive: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -58,6 +60,7 @@ def frame_targets(
     stride: int,
     size: tuple[int, int],
     device: torch.device,
+    non_exhaustive: Sequence[int] = (),
 ) -> FrameTargets:
     """Lay out the ground truth of one frame of each clip.
 
@@ -68,6 +71,7 @@ def frame_targets(
         stride: of S_t.
         size: (rows, columns) of S_t, with its padding.
         device: where the result lies.
+        non_exhaustive: indices of the clips in which not every object is annotated.
     """
     keys, classes, masks = [], [], []
     valid = torch.zeros(len(instances), *size)
@@ -85,6 +89,7 @@ def frame_targets(
         classes=torch.cat(classes).to(device),
         masks=torch.cat(masks).to(device),
         valid=valid.to(device),
+        non_exhaustive=tuple(non_exhaustive),
     )
 
 

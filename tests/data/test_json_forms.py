@@ -10,11 +10,12 @@ import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from pycocotools import mask as mask_util
 
-from rcf_vis.data import DatasetError, load_ytvis_json, register_ytvis_instances
+from rcf_vis.data import ClipDatasetMapper, DatasetError, load_ytvis_json, register_ytvis_instances
 from rcf_vis.data.build import get_video_dicts
 from rcf_vis.data.checks.datasets import examine
 from rcf_vis.data.json_forms import to_ytvis
 from rcf_vis.data.json_rules import Faults
+from rcf_vis.data.ytvis import read_videos
 from rcf_vis.evaluation import evaluate_ytvis
 
 NAME = "json_forms"
@@ -104,6 +105,19 @@ def test_images_are_videos_of_one_frame(tmp_path, caplog):
     assert [item["iscrowd"] for item in records[0]["annotations"][0]] == [0, 1]
     assert records[0]["annotations"][0][0]["segmentation"] == rle(0, 0, 3, 3)
     assert records[2]["annotations"] == [[]]
+
+
+def test_images_in_which_not_every_object_is_annotated(register, cfg):
+    content = coco()
+    content["images"][0]["exhaustive"] = False
+    content["images"][1]["exhaustive"] = True
+    register(content)
+    mapper = ClipDatasetMapper(cfg, is_train=True)
+    samples = {r["video_id"]: mapper(r) for r in get_video_dicts([NAME])}
+    assert samples[5]["exhaustive"] is False and "exhaustive" not in samples[2]
+    content["images"][0]["exhaustive"] = 0
+    with pytest.raises(DatasetError, match="'exhaustive' is 0, expected a bool"):
+        read_videos(to_ytvis(content, "x"), "x", "")
 
 
 def test_frames_of_cocovid_are_put_in_order():

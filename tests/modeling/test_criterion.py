@@ -150,6 +150,37 @@ def test_equation_4(no_object_weight):
     assert {k: float(v) for k, v in losses.items()} == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("rest", [0.0, 0.3])
+def test_where_not_every_object_is_annotated(rest):
+    """An empty slot pays for the share of its mask on annotated objects, and ``rest`` beside."""
+    prediction = predictions(batch=2, slots=5)
+    prediction.masks[:, :, 3:] = 9.0  # the padding, which is not counted
+    frames = (two_objects((12, 24)), two_objects((12, 24)))
+    plain = frame_targets(frames, STRIDE, (4, 6), torch.device("cpu"))
+    partly = frame_targets(frames, STRIDE, (4, 6), torch.device("cpu"), non_exhaustive=[1])
+    matcher = HungarianMatcher()
+    criterion = SetCriterion(matcher=matcher, no_object_weight=0.5, non_exhaustive_weight=rest)
+    ((objects, slots),) = matcher([prediction], [partly])
+    matched = {(int(partly.clips[g]), int(s)) for g, s in zip(objects, slots, strict=True)}
+    saved = 0.0
+    for slot in range(5):
+        if (1, slot) in matched:
+            continue
+        on, total = 0.0, 0.0
+        for y in range(3):
+            for x in range(6):
+                p = float(prediction.masks[1, slot, y, x].sigmoid())
+                covered = sum(float(partly.masks[g, y, x]) for g in (2, 3))
+                on, total = on + p * min(covered, 1.0), total + p
+        share = on / total
+        loss = -math.log(float(prediction.logits[1, slot].softmax(-1)[EMPTY]))
+        saved += 0.5 * loss * (1 - share) * (1 - rest)
+    before, after = criterion([prediction], [plain]), criterion([prediction], [partly])
+    assert saved > 0.1
+    assert float(before["loss_class"] - after["loss_class"]) == pytest.approx(saved / 2, rel=1e-4)
+    assert before["loss_dice"] == after["loss_dice"]
+
+
 def test_weights_scale_the_terms():
     prediction, target = predictions(), targets(two_objects())
     one = SetCriterion(matcher=HungarianMatcher())([prediction], [target])

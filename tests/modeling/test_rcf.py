@@ -66,6 +66,16 @@ def test_losses_of_every_decoder_layer(patch_cfg, make_clip):
     assert names == {"loss_class", "loss_dice"}
 
 
+def test_a_clip_that_is_not_exhaustive_costs_no_more_than_its_objects(patch_cfg, make_clip):
+    """Without an object every slot of it is free; the other clip of the batch counts as before."""
+    model = build(patch_cfg, DROPOUT=0.0).train()
+    clips = [make_clip(boxes=(), seed=1), make_clip(seed=2)]
+    both, second = model(clips), model(clips[1:])
+    partly = model([{**clips[0], "exhaustive": False}, clips[1]])
+    torch.testing.assert_close(partly["loss_class"], second["loss_class"] / 2)
+    assert both["loss_class"] > partly["loss_class"] + 0.01
+
+
 def test_training_predicts_what_online_inference_does(patch_cfg, make_clip):
     """The losses of a clip are those of the online step walked by hand."""
     model = build(patch_cfg, NUM_REFERENCE_FRAMES=2).train()
