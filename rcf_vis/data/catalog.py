@@ -37,7 +37,8 @@ from .categories import (
     coco_to_ytvis,
 )
 from .coco import load_coco_stills
-from .json_forms import read_video_json
+from .json_forms import YTVIS_JSON
+from .json_rules import read_json
 from .layouts import (
     DatasetPaths,
     Layout,
@@ -84,7 +85,7 @@ class DatasetLoader(ABC):
         """
         try:
             json_file = self.paths().json_file
-            content = read_video_json(json_file)
+            content = read_json(json_file, YTVIS_JSON)
         except FileNotFoundError:
             return None
         return read_categories(content, json_file)["thing_classes"]
