@@ -196,6 +196,8 @@ def _add_data(cfg: CN) -> None:
     # Own data sets without code: a list of [name, json_file, image_root] or, with audio,
     # [name, json_file, image_root, audio_root]; registered before use
     cfg.DATASETS.REGISTER = []
+    # Categories of theirs that are no classes: a slot that fires on one is not punished [ours]
+    cfg.DATASETS.IGNORE_CLASSES = []
     # Folder of a_t of whole data sets, of tools/cache_audio.py; "" = computed while loading
     cfg.DATASETS.AUDIO_CACHE = ""
     # Proportion of each set of DATASETS.TRAIN among the clips, such as [1, 3]; [] = by its size
@@ -212,6 +214,26 @@ def _add_data(cfg: CN) -> None:
     cfg.INPUT.PSEUDO_CLIP.SHIFT = 0.1
     # Smallest window that is cut out and enlarged to the frame, as a share of its sides; 1 = none
     cfg.INPUT.PSEUDO_CLIP.CROP = 0.8
+    # Paste objects cut out of other training images, each on a path of its own [ours]
+    cfg.INPUT.COPY_PASTE = CN()
+    cfg.INPUT.COPY_PASTE.ENABLED = False
+    # Share of the clips that get objects; how many, least and largest
+    cfg.INPUT.COPY_PASTE.PROB = 0.65
+    cfg.INPUT.COPY_PASTE.NUM_OBJECTS = [1, 4]
+    # Least and largest share of the frame that an object fills, along the side it fills most
+    cfg.INPUT.COPY_PASTE.SIZE = [0.25, 1.0]
+    # Share of the objects that stand beside one of the clip's, of its class and about its size
+    cfg.INPUT.COPY_PASTE.SAME_CLASS = 0.5
+    # Share of the objects that the clip's own hide
+    cfg.INPUT.COPY_PASTE.BEHIND = 0.3
+    # Largest way in a frame, as a share of the object's size; turn, degrees; change of size, share
+    cfg.INPUT.COPY_PASTE.MOTION = 0.12
+    cfg.INPUT.COPY_PASTE.ROTATION = 3.0
+    cfg.INPUT.COPY_PASTE.GROWTH = 0.04
+    # An object of which less than this share is visible is no ground truth
+    cfg.INPUT.COPY_PASTE.MIN_VISIBLE = 0.12
+    # Least share of its image that an object covers which is cut out
+    cfg.INPUT.COPY_PASTE.MIN_AREA = 0.03
 
 
 def _add_augmentation(cfg: CN) -> None:

@@ -59,6 +59,8 @@ def build_train_loader(cfg: CfgNode, mapper: Mapper | None = None) -> DataLoader
     mapper = mapper or ClipDatasetMapper(cfg, is_train=True)
     records = list(chain.from_iterable(sets))
     _check_audio(mapper, records)
+    if getattr(mapper, "copy_paste", None) is not None:  # not every mapper is a ClipDatasetMapper
+        mapper.copy_paste.collect(records)
     return build_detection_train_loader(
         records,
         mapper=mapper,

@@ -37,7 +37,7 @@ from .categories import (
     coco_to_ytvis,
 )
 from .coco import load_coco_stills
-from .json_forms import YTVIS_JSON
+from .json_forms import YTVIS_JSON, set_aside
 from .json_rules import read_json
 from .layouts import (
     DatasetPaths,
@@ -61,6 +61,7 @@ class DatasetLoader(ABC):
     """What the catalog calls to load a data set of this package."""
 
     name: str
+    ignore_classes: tuple[str, ...] = ()  # categories of its json that are no classes
     stops_at_first_fault: ClassVar[bool] = False  # its reader, where others collect them all
 
     @abstractmethod
@@ -85,7 +86,7 @@ class DatasetLoader(ABC):
         """
         try:
             json_file = self.paths().json_file
-            content = read_json(json_file, YTVIS_JSON)
+            content = set_aside(read_json(json_file, YTVIS_JSON), self.ignore_classes)
         except FileNotFoundError:
             return None
         return read_categories(content, json_file)["thing_classes"]
@@ -93,7 +94,11 @@ class DatasetLoader(ABC):
     def load(self, paths: DatasetPaths) -> list[dict[str, Any]]:
         """The records of its videos."""
         return load_ytvis_json(
-            paths.json_file, paths.image_root, self.name, audio_root=paths.audio_root
+            paths.json_file,
+            paths.image_root,
+            self.name,
+            audio_root=paths.audio_root,
+            ignore_classes=self.ignore_classes,
         )
 
 

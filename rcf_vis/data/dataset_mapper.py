@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,9 @@ from .augmentation import (
     build_train_augmentation,
     frame_to_tensor,
 )
+from .copy_paste import CopyPaste
 from .frames import LazyFrames, read_frame
-from .ground_truth import decode_masks, objects_of, to_instances
+from .ground_truth import decode_masks, ignored_of, ignored_place, objects_of, to_instances
 from .pseudo_clip import RandomAffine, make_pseudo_clip
 
 __all__ = ["ClipDatasetMapper", "clip_indices"]
@@ -72,6 +73,8 @@ class ClipDatasetMapper:
         still_motion: what is drawn for each frame of a clip that is made of a still image, that is
             of a record with ``still_image`` (``INPUT.PSEUDO_CLIP``); by default
             :class:`~rcf_vis.data.pseudo_clip.RandomAffine`. A video of one frame stays as it is.
+        copy_paste: what is pasted into a clip in training (``INPUT.COPY_PASTE``); by default
+            nothing.
         audio: of an audio-visual model (``MODEL.RCF.AUDIO.ENABLED``): what it adds to each sample.
     """
 
@@ -86,6 +89,7 @@ class ClipDatasetMapper:
         supervise_all_frames: bool = False,
         time_reversal: bool = False,
         still_motion: T.Augmentation | None = None,
+        copy_paste: CopyPaste | None = None,
         audio: FrameAudio | None = None,
     ) -> None:
         if image_format not in ("BGR", "RGB"):
@@ -101,6 +105,7 @@ class ClipDatasetMapper:
         self.supervise_all_frames = supervise_all_frames
         self.time_reversal = time_reversal
         self.still_motion = still_motion or RandomAffine()
+        self.copy_paste = copy_paste
         self.audio = audio
         mode = "training" if is_train else "inference"
         logger.info("Augmentations used in %s: %s", mode, self.augmentations)
@@ -117,6 +122,7 @@ class ClipDatasetMapper:
             "supervise_all_frames": cfg.MODEL.RCF.ORDER_SUPERVISION,
             "time_reversal": cfg.INPUT.TIME_REVERSAL,
             "still_motion": RandomAffine(cfg),
+            "copy_paste": CopyPaste(cfg) if is_train and cfg.INPUT.COPY_PASTE.ENABLED else None,
             "audio": FrameAudio(cfg) if cfg.MODEL.RCF.AUDIO.ENABLED else None,
         }
 
@@ -134,6 +140,8 @@ class ClipDatasetMapper:
             or for the last δ + 1 frames, with ``gt_classes`` (n,) int64, ``gt_masks``
             :class:`BitMasks` and ``gt_ids`` (n,) int64, the identity within the video. No crowds,
             no empty masks; n may be 0. ``exhaustive`` (False) where not every object is annotated.
+            ``ignored``, where ``DATASETS.IGNORE_CLASSES`` has objects in the clip: for each item of
+            ``instances`` a bool tensor (h, w), True on them.
 
             in testing: ``length``, ``file_names`` of all frames and ``image``, a
             :class:`LazyFrames` of uint8 tensors (3, h, w).
@@ -164,7 +172,11 @@ class ClipDatasetMapper:
     def _map_clip(self, record: dict[str, Any]) -> dict[str, Any]:
         if "annotations" not in record:
             raise DatasetError(f"video {record['video_id']}: training needs annotations")
-        clip = self._still_clip(record) if record.get("still_image") else self._video_clip(record)
+        pasting = self.copy_paste is not None and self.copy_paste.draws()
+        make_clip = self._still_clip if record.get("still_image") else self._video_clip
+        clip = make_clip(record, with_all_masks=pasting)
+        if pasting:
+            clip = self._pasted(record, clip)
         images, masks = augment_clip(self.augmentations, clip.frames, clip.masks)
         tensors = [frame_to_tensor(image) for image in images]
         instances = list(map(to_instances, images, clip.objects, masks))
@@ -176,11 +188,26 @@ class ClipDatasetMapper:
             "image": [tensors[k] for k in clip.order],
             "instances": [instances[k] for k in clip.order[-self._num_supervised :]],
         }
+        if any(item.get("ignore") for of in clip.objects for item in of):
+            places = list(map(ignored_place, images, clip.objects, masks))
+            sample["ignored"] = [places[k] for k in clip.order[-self._num_supervised :]]
         if not record.get("exhaustive", True):
             sample["exhaustive"] = False
         return sample if self.audio is None else sample | self.audio.of_frames(record, clip.indices)
 
-    def _video_clip(self, record: dict[str, Any]) -> _Clip:
+    def _pasted(self, record: dict[str, Any], clip: _Clip) -> _Clip:
+        """The clip with objects pasted into it; ground truth where it is supervised alone."""
+        files = {record["file_names"][i] for i in clip.indices}
+        frames, objects, masks = self.copy_paste(clip.frames, clip.objects, clip.masks, files)
+        supervised = set(clip.order[-self._num_supervised :])
+        return replace(
+            clip,
+            frames=frames,
+            objects=[of if k in supervised else [] for k, of in enumerate(objects)],
+            masks=[of if k in supervised else [] for k, of in enumerate(masks)],
+        )
+
+    def _video_clip(self, record: dict[str, Any], with_all_masks: bool) -> _Clip:
         """A target, drawn uniformly, with the frames before it, or after it if time is reversed."""
         last = record["length"] - 1
         target = np.random.randint(record["length"])
@@ -190,8 +217,8 @@ class ClipDatasetMapper:
             indices = clip_indices(target, self._num_past)
 
         distinct = sorted(set(indices))
-        supervised = indices[-self._num_supervised :]
-        objects = [objects_of(record, i) if i in supervised else [] for i in distinct]
+        supervised = indices if with_all_masks else indices[-self._num_supervised :]
+        objects = [_in_frame(record, i) if i in supervised else [] for i in distinct]
         return _Clip(
             indices=indices,
             order=[distinct.index(i) for i in indices],
@@ -200,15 +227,16 @@ class ClipDatasetMapper:
             masks=[decode_masks(record, i, of) for i, of in zip(distinct, objects, strict=True)],
         )
 
-    def _still_clip(self, record: dict[str, Any]) -> _Clip:
+    def _still_clip(self, record: dict[str, Any], with_all_masks: bool) -> _Clip:
         """The image as often as the clip has frames, each time under another random map."""
-        objects = objects_of(record, 0)
+        objects = _in_frame(record, 0)
+        num_frames = self._num_past + 1
         frames, masks = make_pseudo_clip(
             self.still_motion,
             self._read(record, 0),
             decode_masks(record, 0, objects),
-            num_frames=self._num_past + 1,
-            num_supervised=self._num_supervised,
+            num_frames=num_frames,
+            num_supervised=num_frames if with_all_masks else self._num_supervised,
         )
         return _Clip(
             indices=[0] * len(frames),
@@ -235,3 +263,7 @@ class ClipDatasetMapper:
             width=record["width"],
             video_id=record["video_id"],
         )
+
+
+def _in_frame(record: dict[str, Any], index: int) -> list[dict[str, Any]]:
+    return objects_of(record, index) + ignored_of(record, index)

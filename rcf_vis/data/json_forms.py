@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from itertools import compress
 from typing import Any
 
 from rcf_vis.errors import DatasetError
@@ -22,7 +23,7 @@ from rcf_vis.errors import DatasetError
 from .json_rules import OnFault, check_keys, id_of, raise_fault, read_json
 from .masks import to_compressed_rle
 
-__all__ = ["YTVIS_JSON", "read_video_json", "to_ytvis"]
+__all__ = ["YTVIS_JSON", "read_video_json", "set_aside", "to_ytvis"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,14 +39,40 @@ _ORDER_KEYS = ("frame_id", "frame_index")
 _Image = dict[str, Any]
 
 
-def read_video_json(json_file: str, on_fault: OnFault = raise_fault) -> Mapping[str, Any]:
+def read_video_json(
+    json_file: str, on_fault: OnFault = raise_fault, ignore_classes: Collection[str] = ()
+) -> Mapping[str, Any]:
     """The content of a json of any of the forms above, in that of YouTube-VIS.
+
+    Args:
+        ignore_classes: see :func:`set_aside`.
 
     Raises:
         FileNotFoundError: there is no such json.
         DatasetError: it cannot be read; see also :func:`to_ytvis`.
     """
-    return to_ytvis(read_json(json_file, YTVIS_JSON), json_file, on_fault)
+    content = to_ytvis(read_json(json_file, YTVIS_JSON), json_file, on_fault)
+    return set_aside(content, ignore_classes)
+
+
+def set_aside(content: Mapping[str, Any], ignore_classes: Collection[str]) -> Mapping[str, Any]:
+    """Take categories out of a content: their annotations come to stand under ``ignored``.
+
+    Args:
+        content: of YouTube-VIS's form.
+        ignore_classes: the names of the categories; a name that is not there is passed over.
+    """
+    categories, annotations = content.get("categories"), content.get("annotations")
+    if not ignore_classes or not isinstance(categories, list):
+        return content
+    out = [c for c in categories if isinstance(c, dict) and c.get("name") in ignore_classes]
+    rest = {**content, "categories": [c for c in categories if c not in out], "ignored": []}
+    if isinstance(annotations, list):
+        ids = [category.get("id") for category in out]
+        is_out = [isinstance(a, dict) and a.get("category_id") in ids for a in annotations]
+        rest["ignored"] = list(compress(annotations, is_out))
+        rest["annotations"] = [a for a, out in zip(annotations, is_out, strict=True) if not out]
+    return rest
 
 
 def to_ytvis(

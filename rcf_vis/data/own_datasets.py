@@ -24,6 +24,7 @@ class _OwnLoader(DatasetLoader):
     json_file: str
     image_root: str
     audio_root: str | None
+    ignore_classes: tuple[str, ...]
 
     def paths(self) -> DatasetPaths:
         return DatasetPaths(self.json_file, self.image_root, self.audio_root)
@@ -35,6 +36,7 @@ def register_ytvis_instances(
     json_file: str,
     image_root: str,
     audio_root: str | None = None,
+    ignore_classes: Sequence[str] = (),
 ) -> None:
     """Register videos in the YouTube-VIS or CocoVID format, or images in COCO's.
 
@@ -50,6 +52,9 @@ def register_ytvis_instances(
         image_root: folder that its ``file_names`` are relative to.
         audio_root: folder of the videos' audio, ``<video>.wav`` or another file with audio, see
             :class:`~rcf_vis.audio.folder.AudioFolder`; None: a data set without audio.
+        ignore_classes: names of categories of the json that are no classes
+            (``DATASETS.IGNORE_CLASSES``): in training, their objects are places where a slot that
+            fires is not punished; in evaluation they are not looked for.
 
     Raises:
         ValueError: the name is taken by another data set. Registering the same set twice is fine.
@@ -60,7 +65,7 @@ def register_ytvis_instances(
     """
     paths = {"json_file": json_file, "image_root": image_root, "audio_root": audio_root}
     paths = {key: path and os.path.expanduser(path) for key, path in paths.items()}
-    loader = _OwnLoader(name, **paths)
+    loader = _OwnLoader(name, **paths, ignore_classes=tuple(ignore_classes))
     if name in DatasetCatalog.list():
         taken = DatasetCatalog[name]
         if not _same_loader(taken, loader):
@@ -70,7 +75,9 @@ def register_ytvis_instances(
             )
         DatasetCatalog.remove(name)
     DatasetCatalog.register(name, loader)
-    MetadataCatalog.get(name).set(**paths, evaluator_type="ytvis", **metadata)
+    MetadataCatalog.get(name).set(
+        **paths, ignore_classes=loader.ignore_classes, evaluator_type="ytvis", **metadata
+    )
 
 
 def register_datasets_from_cfg(cfg: CfgNode) -> None:
@@ -95,7 +102,7 @@ def register_datasets_from_cfg(cfg: CfgNode) -> None:
                 "of audio"
             )
         name, *paths = entry
-        register_ytvis_instances(name, {}, *paths)
+        register_ytvis_instances(name, {}, *paths, ignore_classes=cfg.DATASETS.IGNORE_CLASSES)
 
 
 def _same_loader(one: Any, other: _OwnLoader) -> bool:

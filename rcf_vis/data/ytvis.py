@@ -10,7 +10,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from detectron2.data import MetadataCatalog
@@ -21,7 +21,7 @@ from rcf_vis.errors import DatasetError
 from .categories import class_metadata
 from .json_forms import read_video_json
 from .json_rules import OnFault, check_keys, id_of, raise_fault
-from .ytvis_tracks import read_annotations
+from .ytvis_tracks import add_ignored, read_annotations
 
 __all__ = ["load_ytvis_json", "read_categories", "read_videos"]
 
@@ -39,6 +39,7 @@ def load_ytvis_json(
     image_root: str,
     dataset_name: str | None = None,
     audio_root: str | None = None,
+    ignore_classes: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """Load a json in the YouTube-VIS format, or COCO's. Frames and audio are not opened.
 
@@ -50,6 +51,8 @@ def load_ytvis_json(
             set in its metadata; where they are there already, the json's must be the same.
         audio_root: folder of the videos' audio, see
             :class:`~rcf_vis.audio.folder.AudioFolder`; None: a data set without audio.
+        ignore_classes: names of categories that are no classes: their objects have ``ignore``
+            (True) and a ``category_id`` of -1, and count as crowds.
 
     Returns:
         One dict a video, in the json's order: ``video_id``, ``height``, ``width`` (pixels),
@@ -70,7 +73,7 @@ def load_ytvis_json(
             form is not there.
     """
     start = time.perf_counter()
-    content = read_video_json(json_file)
+    content = read_video_json(json_file, ignore_classes=ignore_classes)
     classes = read_categories(content, json_file, dataset_name)
     if dataset_name is not None:
         MetadataCatalog.get(dataset_name).set(**classes)
@@ -79,6 +82,7 @@ def load_ytvis_json(
     annotations = content.get("annotations")
     if annotations is not None:
         read_annotations(annotations, json_file, records, classes)
+        add_ignored(content.get("ignored", []), json_file, records)
     logger.info(
         "Loaded %d videos with %s tracks from %s in %.1f s",
         len(records),

@@ -15,7 +15,7 @@ from rcf_vis.errors import DatasetError
 from .json_rules import OnFault, check_keys, id_of, raise_fault
 from .masks import rle_areas_covered, to_compressed_rle
 
-__all__ = ["Track", "broken_counts", "read_annotations", "read_masks", "read_tracks"]
+__all__ = ["Track", "add_ignored", "broken_counts", "read_annotations", "read_masks", "read_tracks"]
 
 logger = logging.getLogger(__name__)
 
@@ -124,21 +124,38 @@ def read_annotations(
             record["annotations"] = [[] for _ in range(record["length"])]
     numbers = classes and classes["thing_dataset_id_to_contiguous_id"]
     for track in read_tracks(annotations, json_file, records, numbers, on_fault, progress):
-        frames = records[track.video_id]["annotations"]
-        for frame, rle in enumerate(track.masks):
-            if rle is None:
-                continue
-            box = None if track.boxes is None else track.boxes[frame]
-            frames[frame].append(
-                {
-                    "id": track.id,
-                    "category_id": 0 if numbers is None else numbers[track.category_id],
-                    "iscrowd": int(track.crowd),
-                    "segmentation": rle,
-                    "bbox": mask_util.toBbox(rle).tolist() if box is None else box,
-                    "bbox_mode": BoxMode.XYWH_ABS,
-                }
-            )
+        category = 0 if numbers is None else numbers[track.category_id]
+        _add_track(records, track, category_id=category, iscrowd=int(track.crowd))
+
+
+def add_ignored(
+    annotations: list,
+    json_file: str,
+    records: Mapping[int, dict[str, Any] | None],
+    on_fault: OnFault = raise_fault,
+) -> None:
+    """Add to the ``annotations`` of each record those of categories that are no classes."""
+    for track in read_tracks(annotations, json_file, records, None, on_fault):
+        _add_track(records, track, category_id=-1, iscrowd=1, ignore=True)
+
+
+def _add_track(
+    records: Mapping[int, dict[str, Any] | None], track: Track, **values: int | bool
+) -> None:
+    frames = records[track.video_id]["annotations"]
+    for frame, rle in enumerate(track.masks):
+        if rle is None:
+            continue
+        box = None if track.boxes is None else track.boxes[frame]
+        frames[frame].append(
+            {
+                "id": track.id,
+                **values,
+                "segmentation": rle,
+                "bbox": mask_util.toBbox(rle).tolist() if box is None else box,
+                "bbox_mode": BoxMode.XYWH_ABS,
+            }
+        )
 
 
 def _read_track(

@@ -67,6 +67,7 @@ class YTVISEvaluator(DatasetEvaluator):
             contiguous_id: dataset_id
             for dataset_id, contiguous_id in metadata.thing_dataset_id_to_contiguous_id.items()
         }
+        self._ignore_classes = metadata.get("ignore_classes", ())
         self._dataset_name = dataset_name
         self._results_file = Path(output_dir) / "results.json" if output_dir else None
         self._distributed = distributed
@@ -142,7 +143,7 @@ class YTVISEvaluator(DatasetEvaluator):
             count = spool.write_results(self._results_file)
             logger.info("%d results of %d videos: %s", count, len(spool), self._results_file)
 
-        ground_truth = read_video_json(self._json_file)
+        ground_truth = read_video_json(self._json_file, ignore_classes=self._ignore_classes)
         annotated = ground_truth.get("annotations") is not None
         results, slots = [], []
         for record in spool:

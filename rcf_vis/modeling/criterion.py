@@ -28,9 +28,10 @@ class SetCriterion(nn.Module):
         mask_weight: weight of the per-pixel binary cross-entropy of the matched slots; 0 is the
             paper.
         no_object_weight: weight of −log p in slots without an object; 1 is eq. 4 to the letter.
-        non_exhaustive_weight: factor of ``no_object_weight`` in clips in which not every object is
-            annotated, for the part of a slot's mask that is on no annotated object [ours]. With 0
-            a slot may fire on what is not annotated, and still not twice on what is.
+        non_exhaustive_weight: factor of ``no_object_weight`` for the part of a slot's mask that is
+            on no annotated object, in clips in which not every object is annotated, and in others
+            on ignored places [ours]. With 0 a slot may fire on what is not annotated, and still
+            not twice on what is.
     """
 
     @configurable
@@ -103,21 +104,23 @@ class SetCriterion(nn.Module):
         weights[empty] = self.no_object_weight
         losses = F.cross_entropy(logits.flatten(0, 1), classes.flatten(), weights, reduction="none")
         losses = losses.view(classes.shape)
-        if target.non_exhaustive:
+        if target.non_exhaustive or target.ignored is not None:
             factors = self._empty_slot_factors(prediction, target)
             losses = torch.where(classes == empty, losses * factors, losses)
         return losses.sum()
 
     @torch.no_grad()
     def _empty_slot_factors(self, prediction: SlotPredictions, target: FrameTargets) -> Tensor:
-        """``(B, N)``: 1, or of a clip that is not exhaustive by where the slot's mask lies."""
-        factors = torch.ones_like(prediction.logits[..., 0], dtype=torch.float32)
-        for clip in target.non_exhaustive:
-            mask = prediction.masks[clip].float().sigmoid() * target.valid[clip]
-            annotated = (target.masks * (target.clips == clip)[:, None, None]).sum(0).clamp(max=1)
-            on_objects = (mask * annotated).sum((1, 2)) / mask.sum((1, 2)).clamp(min=1e-6)
-            factors[clip] = on_objects + (1 - on_objects) * self.non_exhaustive_weight
-        return factors
+        """``(B, N)``: 1, less by the share of the slot's mask where nothing is said of what is."""
+        masks = prediction.masks.float().sigmoid() * target.valid[:, None]
+        unsaid = (
+            torch.zeros_like(target.valid) if target.ignored is None else target.ignored.clone()
+        )
+        unsaid[list(target.non_exhaustive)] = 1
+        annotated = torch.zeros_like(unsaid).index_add_(0, target.clips, target.masks)
+        unsaid *= 1 - annotated.clamp(max=1)
+        shares = (masks * unsaid[:, None]).sum((2, 3)) / masks.sum((2, 3)).clamp(min=1e-6)
+        return 1 - shares * (1 - self.non_exhaustive_weight)
 
     def _mask_losses(
         self, prediction: SlotPredictions, target: FrameTargets, objects: Tensor, slots: Tensor

@@ -304,8 +304,13 @@ class RCF(nn.Module):
         size = tuple(segmentation.data.shape[-2:])
         frames = zip(*(clip["instances"] for clip in clips), strict=True)
         partly = [index for index, clip in enumerate(clips) if not clip.get("exhaustive", True)]
+        ignored = [{} for _ in clips[0]["instances"]]  # of each frame: clip → mask
+        for index, clip in enumerate(clips):
+            for places, mask in zip(ignored, clip.get("ignored", ()), strict=False):
+                places[index] = mask
         targets = [
-            frame_targets(frame, segmentation.stride, size, self.device, partly) for frame in frames
+            frame_targets(frame, segmentation.stride, size, self.device, partly, places)
+            for frame, places in zip(frames, ignored, strict=True)
         ]
         layers = list(zip(*(output.layers() for output in outputs), strict=True))
         losses = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -42,6 +42,8 @@ class FrameTargets:
         masks: ``(M, h, w)`` float in [0, 1], zero in the padding.
         valid: ``(B, h, w)`` float, 1 in the cells that hold at least one pixel of the image.
         non_exhaustive: indices of the clips in which not every object is annotated.
+        ignored: ``(B, h, w)`` float in [0, 1], places where it is not said what is there; None:
+            there are none.
     """
 
     keys: list[tuple[int, int]]
@@ -50,6 +52,7 @@ class FrameTargets:
     masks: Tensor
     valid: Tensor
     non_exhaustive: tuple[int, ...] = ()
+    ignored: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -61,6 +64,7 @@ def frame_targets(
     size: tuple[int, int],
     device: torch.device,
     non_exhaustive: Sequence[int] = (),
+    ignored: Mapping[int, Tensor] | None = None,
 ) -> FrameTargets:
     """Lay out the ground truth of one frame of each clip.
 
@@ -72,6 +76,7 @@ def frame_targets(
         size: (rows, columns) of S_t, with its padding.
         device: where the result lies.
         non_exhaustive: indices of the clips in which not every object is annotated.
+        ignored: index of a clip → bool ``(H, W)``, its places of which nothing is said.
     """
     keys, classes, masks = [], [], []
     valid = torch.zeros(len(instances), *size)
@@ -83,6 +88,11 @@ def frame_targets(
         keys.extend((clip, identity) for identity in objects.gt_ids[visible].tolist())
         classes.append(objects.gt_classes[visible])
         masks.append(_shares_of_cells(tensor[visible], stride, size))
+    places = None
+    if ignored:
+        places = torch.zeros(len(instances), *size)
+        for clip, mask in ignored.items():
+            places[clip] = _shares_of_cells(mask[None], stride, size)[0]
     return FrameTargets(
         keys=keys,
         clips=torch.tensor([clip for clip, _ in keys], dtype=torch.int64, device=device),
@@ -90,6 +100,7 @@ def frame_targets(
         masks=torch.cat(masks).to(device),
         valid=valid.to(device),
         non_exhaustive=tuple(non_exhaustive),
+        ignored=None if places is None else places.to(device),
     )
 
 

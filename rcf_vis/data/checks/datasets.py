@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from detectron2.data import DatasetCatalog
+from detectron2.data import DatasetCatalog, MetadataCatalog
 from tqdm import tqdm
 
 from rcf_vis.data.catalog import dataset_paths
@@ -19,7 +19,7 @@ from rcf_vis.data.json_forms import read_video_json
 from rcf_vis.data.json_rules import Faults
 from rcf_vis.data.layouts import DatasetPaths, Layout, datasets_root, find_dataset
 from rcf_vis.data.ytvis import read_categories, read_videos
-from rcf_vis.data.ytvis_tracks import read_annotations
+from rcf_vis.data.ytvis_tracks import add_ignored, read_annotations
 from rcf_vis.errors import DatasetError
 
 from .audio import check_audio
@@ -171,7 +171,8 @@ def _read_records(diagnosis: Diagnosis, bar: Progress) -> list[Record]:
     if getattr(DatasetCatalog[diagnosis.name], "stops_at_first_fault", False):
         return _read_stills(diagnosis)
     faults = diagnosis.faults
-    content = read_video_json(json_file, faults)
+    ignored = MetadataCatalog.get(diagnosis.name).get("ignore_classes", ())
+    content = read_video_json(json_file, faults, ignored)
     classes = read_categories(content, json_file, diagnosis.name, faults)
     audio_root = diagnosis.paths.audio_root
     records = read_videos(content, json_file, image_root, faults, audio_root=audio_root)
@@ -187,6 +188,7 @@ def _read_records(diagnosis: Diagnosis, bar: Progress) -> list[Record]:
     elif usable:
         bar = partial(bar, desc=f"{diagnosis.name}: tracks")
         read_annotations(annotations, json_file, records, classes, faults, progress=bar)
+        add_ignored(content.get("ignored", []), json_file, records, faults)
         if isinstance(annotations, list):
             diagnosis.tracks = len(annotations)
             empty = sum(not any(record["annotations"]) for record in usable)
