@@ -10,13 +10,20 @@ import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from pycocotools import mask as mask_util
 
-from rcf_vis.data import ClipDatasetMapper, DatasetError, load_ytvis_json, register_ytvis_instances
+from rcf_vis.data import (
+    ClipDatasetMapper,
+    DatasetError,
+    load_ytvis_json,
+    register_datasets_from_cfg,
+    register_ytvis_instances,
+)
 from rcf_vis.data.build import get_video_dicts
 from rcf_vis.data.checks.datasets import examine
 from rcf_vis.data.json_forms import to_ytvis
 from rcf_vis.data.json_rules import Faults
+from rcf_vis.data.pseudo_clip import RandomAffine
 from rcf_vis.data.ytvis import read_videos
-from rcf_vis.evaluation import evaluate_ytvis
+from rcf_vis.evaluation import YTVISEvaluator, evaluate_ytvis
 
 NAME = "json_forms"
 H, W = 12, 16
@@ -118,6 +125,34 @@ def test_images_in_which_not_every_object_is_annotated(register, cfg):
     content["images"][0]["exhaustive"] = 0
     with pytest.raises(DatasetError, match="'exhaustive' is 0, expected a bool"):
         read_videos(to_ytvis(content, "x"), "x", "")
+
+
+def test_classes_that_are_ignored(tmp_path, cfg, request):
+    """No class, no ground truth, and in training a place of its own."""
+    json_file, image_root = write(tmp_path, coco())
+    request.addfinalizer(lambda: (DatasetCatalog.remove(NAME), MetadataCatalog.remove(NAME)))
+    cfg.DATASETS.REGISTER = [[NAME, json_file, image_root]]
+    cfg.DATASETS.IGNORE_CLASSES = ["duck", "no such"]
+    cfg.INPUT.MIN_SIZE_TRAIN = (0,)
+    register_datasets_from_cfg(cfg)
+    records = {r["video_id"]: r for r in get_video_dicts([NAME], filter_empty=False)}
+    assert MetadataCatalog.get(NAME).thing_classes == ["cow"]
+    (duck,) = records[2]["annotations"][0]
+    assert (duck["category_id"], duck["iscrowd"], duck["ignore"]) == (-1, 1, True)
+    still = RandomAffine(rotation=0, scale=(1, 1), shift=0, crop=1)
+    mapper = ClipDatasetMapper(
+        is_train=True, augmentations=[], still_motion=still, supervise_all_frames=True
+    )
+    sample = mapper(records[2])
+    assert [len(instances) for instances in sample["instances"]] == [0, 0]
+    expected = np.zeros((H, W))
+    expected[2:6, 2:8] = 1
+    assert len(sample["ignored"]) == 2
+    np.testing.assert_array_equal(sample["ignored"][1], expected)
+    assert "ignored" not in mapper(records[5])
+    evaluator = YTVISEvaluator(NAME)
+    assert list(evaluator.evaluate()["segm"])[-1] == "AP-cow"
+    assert not examine(NAME).faults.counts
 
 
 def test_frames_of_cocovid_are_put_in_order():
