@@ -22,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 from detectron2.config import CfgNode
-from detectron2.data import DatasetCatalog, Metadata, MetadataCatalog
 from detectron2.utils.logger import setup_logger
 from tqdm import tqdm
 
@@ -80,22 +79,6 @@ def get_parser() -> argparse.ArgumentParser:
 def setup_cfg(args: argparse.Namespace) -> CfgNode:
     cfg = read_config(args.config_file, args.more_opts + args.opts)
     return prepare_cfg(cfg)
-
-
-def class_metadata(cfg: CfgNode) -> Metadata:
-    """The metadata of ``DATASETS.TEST[0]``, which names the classes that the model predicts."""
-    if not cfg.DATASETS.TEST:
-        raise ValueError("DATASETS.TEST is empty: its first data set names the classes")
-    name = cfg.DATASETS.TEST[0]
-    metadata = MetadataCatalog.get(name)
-    if metadata.get("thing_classes") is None:
-        DatasetCatalog.get(name)  # a set of one's own learns its classes from its json
-    if len(metadata.thing_classes) != cfg.MODEL.RCF.NUM_CLASSES:
-        raise ValueError(
-            f"MODEL.RCF.NUM_CLASSES is {cfg.MODEL.RCF.NUM_CLASSES}, but DATASETS.TEST[0] "
-            f"'{name}' has {len(metadata.thing_classes)} classes"
-        )
-    return metadata
 
 
 def track_video(
@@ -172,12 +155,18 @@ def main(argv: list[str] | None = None) -> None:
     if not (args.output or args.save_json):
         parser.error("nothing to do: give --output, --save-json or both")
     cfg = setup_cfg(args)
-    metadata = class_metadata(cfg)
     frames = open_frames(args.input)
+    predictor = OnlinePredictor(cfg)
+    if predictor.metadata is None:
+        raise ValueError(
+            "the classes have no names: neither DATASETS.TEST names a data set whose json is "
+            f"there, nor does {cfg.MODEL.WEIGHTS or 'MODEL.WEIGHTS'} have them"
+        )
+    metadata = predictor.metadata
     tracks = TrackAccumulator(video_id=args.video_id)
     track_video(
         frames,
-        OnlinePredictor(cfg),
+        predictor,
         TrackVisualizer(metadata.thing_classes, min_score=args.confidence_threshold),
         tracks,
         output=args.output,

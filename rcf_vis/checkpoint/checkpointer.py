@@ -150,6 +150,7 @@ def known_class_names(datasets: Sequence[str]) -> list[str] | None:
     name = datasets[0]
     classes = MetadataCatalog.get(name).get("thing_classes")
     if classes is None and name in DatasetCatalog.list():
-        read = getattr(DatasetCatalog[name], "read_class_names", None)  # of rcf_vis.data's loaders
-        classes = read() if read is not None else None
+        read = getattr(DatasetCatalog[name], "read_classes", None)  # of rcf_vis.data's loaders
+        found = read() if read is not None else None
+        classes = found and found["thing_classes"]
     return classes

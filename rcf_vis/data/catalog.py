@@ -78,8 +78,8 @@ class DatasetLoader(ABC):
         _replace_metadata(self.name, **vars(paths))
         return self.load(paths)
 
-    def read_class_names(self) -> list[str] | None:
-        """The classes of its json, in the order of their ids; None where the json is not there.
+    def read_classes(self) -> dict[str, Any] | None:
+        """The class part of its metadata, read from its json; None where the json is not there.
 
         Raises:
             DatasetError: the json is broken, or its categories are.
@@ -89,7 +89,7 @@ class DatasetLoader(ABC):
             content = set_aside(read_json(json_file, YTVIS_JSON), self.ignore_classes)
         except FileNotFoundError:
             return None
-        return read_categories(content, json_file)["thing_classes"]
+        return read_categories(content, json_file)
 
     def load(self, paths: DatasetPaths) -> list[dict[str, Any]]:
         """The records of its videos."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import MetadataCatalog
 from detectron2.modeling import build_model
 from detectron2.structures import Instances
 from torch import Tensor
@@ -14,6 +13,8 @@ from rcf_vis.audio import AudioStream
 from rcf_vis.checkpoint import RCFCheckpointer, known_class_names, load_part_weights
 from rcf_vis.data.augmentation import build_test_augmentation, frame_to_tensor
 from rcf_vis.modeling import OnlineState
+
+from .class_names import model_metadata
 
 __all__ = ["OnlinePredictor"]
 
@@ -30,7 +31,8 @@ class OnlinePredictor:
         cfg: with the keys of :func:`rcf_vis.add_rcf_config`.
 
     Attributes:
-        metadata: of ``DATASETS.TEST[0]``, for the names of the classes; None without a test set.
+        metadata: with ``thing_classes``, of ``DATASETS.TEST[0]`` or of the weights; None where
+            neither names them.
 
     Example:
         >>> predictor = OnlinePredictor(cfg)
@@ -48,12 +50,12 @@ class OnlinePredictor:
         self.cfg = cfg.clone()
         self.model = load_part_weights(build_model(self.cfg), self.cfg)
         self.model.eval()
-        self.metadata = MetadataCatalog.get(cfg.DATASETS.TEST[0]) if cfg.DATASETS.TEST else None
-        RCFCheckpointer(
+        loaded = RCFCheckpointer(
             self.model,
             class_names=known_class_names(cfg.DATASETS.TEST),
             load_ema=cfg.SOLVER.EMA.EVALUATE,
         ).load(cfg.MODEL.WEIGHTS)
+        self.metadata = model_metadata(cfg, loaded.get("class_names"))
         self.augmentation = build_test_augmentation(cfg)
         self.input_format = cfg.INPUT.FORMAT
         if self.input_format not in ("RGB", "BGR"):

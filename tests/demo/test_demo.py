@@ -13,6 +13,7 @@ import torch
 from detectron2.structures import Instances
 
 from rcf_vis.evaluation import evaluate_ytvis
+from rcf_vis.inference.class_names import model_metadata
 from rcf_vis.inference.video_io import open_frames
 from rcf_vis.inference.video_writer import VideoWriter
 from rcf_vis.visualization.tracks import track_color
@@ -51,6 +52,7 @@ class FakePredictor:
 
     def __init__(self, cfg):
         FakePredictor.cfg = cfg
+        self.metadata = model_metadata(cfg, None)
         self.count = 0
 
     def __call__(self, frame):
@@ -218,7 +220,7 @@ def test_bad_input(demo, config, video, tmp_path, fake):
     with pytest.raises(ValueError, match="NUM_CLASSES is 4, but .* 'demo_set' has 3 classes"):
         demo.main(["--config-file", config, "--input", video, "--output", out]
                   + ["--opts", "MODEL.RCF.NUM_CLASSES", "4"])  # fmt: skip
-    with pytest.raises(ValueError, match=r"DATASETS\.TEST is empty"):
+    with pytest.raises(ValueError, match="the classes have no names"):
         demo.main(["--config-file", config, "--input", video, "--output", out]
                   + ["--opts", "DATASETS.TEST", "()"])  # fmt: skip
     assert left(tmp_path) == []

@@ -8,6 +8,7 @@ import torch
 from detectron2.structures import Instances
 
 from rcf_vis.audio import AudioFile, NoAudioTrack, read_audio
+from rcf_vis.inference.class_names import model_metadata
 from rcf_vis.inference.video_io import open_frames
 from rcf_vis.inference.video_writer import VideoWriter
 from tests.demo.demo_config import demo_config
@@ -53,7 +54,7 @@ def given(demo, monkeypatch):
 
     class FakePredictor:
         def __init__(self, cfg):
-            pass
+            self.metadata = model_metadata(cfg, None)
 
         def __call__(self, frame, **audio):
             calls.append(audio)

@@ -4,6 +4,7 @@ import torch
 from detectron2.structures import Instances
 
 from rcf_vis import OnlinePredictor
+from rcf_vis.checkpoint import save_bare_weights
 
 
 @pytest.fixture
@@ -37,6 +38,28 @@ def test_the_past_matters_and_reset_forgets_it(predictor):
     assert torch.equal(again.pred_boxes.tensor, fresh.pred_boxes.tensor)
     for name in fresh.get_fields().keys() - {"pred_boxes"}:
         assert torch.equal(again.get(name), fresh.get(name)), name
+
+
+def test_names_of_the_classes(patch_cfg, predictor, tmp_path):
+    """Of the test set; without one, those that the weights carry; or none."""
+    assert predictor.metadata is None
+    weights = str(tmp_path / "named.safetensors")
+    names = [f"class {number}" for number in range(patch_cfg.MODEL.RCF.NUM_CLASSES)]
+    save_bare_weights({"model": predictor.model.state_dict(), "class_names": names}, weights)
+    patch_cfg.MODEL.WEIGHTS = weights
+    metadata = OnlinePredictor(patch_cfg).metadata
+    assert metadata.thing_classes == names
+    assert metadata.thing_dataset_id_to_contiguous_id == {
+        number + 1: number for number in range(len(names))
+    }
+    patch_cfg.DATASETS.TEST = ("not_there",)
+    assert OnlinePredictor(patch_cfg).metadata.thing_classes == names
+    save_bare_weights({"model": predictor.model.state_dict(), "class_names": ["a"]}, weights)
+    with pytest.raises(ValueError, match="NUM_CLASSES is .*MODEL.WEIGHTS has 1 classes"):
+        OnlinePredictor(patch_cfg)
+    patch_cfg.DATASETS.TEST = ("ytvis_2019_val",)
+    with pytest.raises(ValueError, match="weights of other classes|'ytvis_2019_val' has 40"):
+        OnlinePredictor(patch_cfg)
 
 
 def test_new_size_needs_a_reset(predictor):
