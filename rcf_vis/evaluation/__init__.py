@@ -5,6 +5,7 @@ Knows no network: it takes Detectron2 ``Instances`` or files in the YouTube-VIS 
 
 from .average_precision import evaluate_ytvis
 from .identity_metrics import evaluate_identity
+from .region_similarity import evaluate_regions
 from .submission_check import write_submission
 from .track_accumulator import TrackAccumulator
 from .ytvis_evaluation import YTVISEvaluator
@@ -13,6 +14,7 @@ __all__ = [
     "TrackAccumulator",
     "YTVISEvaluator",
     "evaluate_identity",
+    "evaluate_regions",
     "evaluate_ytvis",
     "write_submission",
 ]

@@ -15,6 +15,7 @@ from rcf_vis.files import whole_file
 
 from .average_precision import METRICS, evaluate_ytvis
 from .identity_metrics import IDENTITY_METRICS, evaluate_identity
+from .region_similarity import REGION_METRICS, evaluate_regions
 
 __all__ = ["main"]
 
@@ -28,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", required=True, help="results.json, or a zip with it")
     parser.add_argument("--per-category", action="store_true", help="show the AP of each category")
     parser.add_argument("--identity", action="store_true", help="HOTA, IDF1, ID switches …, too")
+    parser.add_argument(
+        "--regions", action="store_true", help="J of the videos with one annotated object, too"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
@@ -35,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         figures = evaluate_ytvis(options.gt, options.results)
         if options.identity:
             figures["identity"] = evaluate_identity(options.gt, options.results)
+        if options.regions:
+            figures["regions"] = evaluate_regions(options.gt, options.results)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     print(_table({name: figures[name] for name in METRICS}))
@@ -43,6 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.identity:
         names = IDENTITY_METRICS
         print("\nIdentity\n" + _table({name: figures["identity"][name] for name in names}))
+    if options.regions:
+        regions = figures["regions"]
+        table = _table({name: regions[name] for name in REGION_METRICS})
+        print(f"\n{regions['num_videos']} videos with one annotated object\n{table}")
     if options.json:
         with whole_file(options.json) as temporary:
             temporary.write_text(json.dumps(figures, indent=2), encoding="utf-8")
