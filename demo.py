@@ -10,7 +10,6 @@ An audio-visual model takes the audio track of a video file, which also goes int
 """
 
 import argparse
-import json
 import logging
 import os
 import signal
@@ -29,7 +28,7 @@ from rcf_vis import OnlinePredictor
 from rcf_vis.audio import AudioFile, NoAudioTrack, split_by_frames
 from rcf_vis.config import read_config
 from rcf_vis.evaluation import TrackAccumulator
-from rcf_vis.files import whole_file
+from rcf_vis.evaluation.exports import EXPORT_FORMATS, write_tracks
 from rcf_vis.inference.setup import prepare_cfg
 from rcf_vis.inference.video_io import FrameSource, VideoFile, open_frames
 from rcf_vis.inference.video_writer import VideoWriter, open_writer
@@ -56,8 +55,16 @@ def get_parser() -> argparse.ArgumentParser:
         help="minimum score of the masks that are drawn; tracks and --save-json stay as they are: "
         "what counts as an object is said by --opts MODEL.RCF.TEST.SCORE_THRESH P",
     )
-    parser.add_argument("--save-json", metavar="FILE", help="write the tracks, YouTube-VIS format")
-    parser.add_argument("--video-id", type=int, default=1, help="video_id in --save-json")
+    parser.add_argument("--save-json", metavar="FILE", help="short for --export ytvis=FILE")
+    parser.add_argument(
+        "--export",
+        type=export,
+        nargs="+",
+        default=[],
+        metavar="FORMAT=FILE",
+        help="write the tracks: ytvis=out.json, coco=out.json (frame by frame) or mots=out.txt",
+    )
+    parser.add_argument("--video-id", type=int, default=1, help="video_id in what is exported")
     parser.add_argument(
         "--frame-rate",
         type=frame_rate,
@@ -142,18 +149,14 @@ def audio_of_frames(audio: AudioFile, frames: FrameSource) -> Iterator[np.ndarra
     return split_by_frames(decoded(), **rates)
 
 
-def save_results(results: list[dict], path: str) -> None:
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(results))
-
-
 def main(argv: list[str] | None = None) -> None:
     parser = get_parser()
     args = parser.parse_args(argv)
     if not os.path.isfile(args.config_file):
         parser.error(f"--config-file {args.config_file!r}: no such file")
-    if not (args.output or args.save_json):
-        parser.error("nothing to do: give --output, --save-json or both")
+    exports = [*args.export, *([("ytvis", args.save_json)] if args.save_json else [])]
+    if not (args.output or exports):
+        parser.error("nothing to do: give --output, --export or both")
     cfg = setup_cfg(args)
     frames = open_frames(args.input)
     predictor = OnlinePredictor(cfg)
@@ -173,16 +176,19 @@ def main(argv: list[str] | None = None) -> None:
         frame_rate=args.frame_rate or frames.frame_rate or IMAGE_FRAME_RATE,
         audio=open_audio(frames) if cfg.MODEL.RCF.AUDIO.ENABLED and not args.no_audio else None,
     )
-    if args.save_json:
-        dataset_ids = {
-            contiguous: dataset_id
-            for dataset_id, contiguous in metadata.thing_dataset_id_to_contiguous_id.items()
-        }
-        save_results(
-            tracks.results(dataset_ids, cfg.MODEL.RCF.TEST.LABELS_PER_TRACK), args.save_json
-        )
-    for path in filter(None, (args.output, args.save_json)):
+    for kind, path in exports:
+        write_tracks(kind, path, tracks, metadata, cfg.MODEL.RCF.TEST.LABELS_PER_TRACK)
+    for path in filter(None, (args.output, *(path for _, path in exports))):
         print(f"Wrote {path}")
+
+
+def export(text: str) -> tuple[str, str]:
+    kind, _, path = text.partition("=")
+    if kind not in EXPORT_FORMATS or not path:
+        raise argparse.ArgumentTypeError(
+            f"expected FORMAT=FILE, FORMAT one of {', '.join(EXPORT_FORMATS)}, got '{text}'"
+        )
+    return kind, path
 
 
 def probability(text: str) -> float:

@@ -49,6 +49,11 @@ class TrackAccumulator:
         return self._frames
 
     @property
+    def image_size(self) -> tuple[int, int] | None:
+        """(height, width) of the frames; None before the first."""
+        return self._image_size
+
+    @property
     def slot_counts(self) -> SlotCounts:
         """How often tracks kept their slots so far; all 0 where the instances have no ``slots``."""
         return self._slots.counts

@@ -1,5 +1,6 @@
 """Running RCF on videos."""
 
 from .predictor import OnlinePredictor
+from .supervision import to_supervision
 
-__all__ = ["OnlinePredictor"]
+__all__ = ["OnlinePredictor", "to_supervision"]

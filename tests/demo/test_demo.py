@@ -229,12 +229,14 @@ def test_bad_input(demo, config, video, tmp_path, fake):
 @pytest.mark.parametrize(
     "words, message",
     [
-        ([], "give --output, --save-json or both"),
+        ([], "give --output, --export or both"),
         (["--output", "o.mp4", "--confidence-threshold", "1.5"], r"expected a number in \[0, 1\]"),
         (
             ["--output", "o.mp4", "--config-file", "no.yaml"],
             "--config-file 'no.yaml': no such file",
         ),
+        (["--export", "csv=a.csv"], "FORMAT one of ytvis, coco, mots, got 'csv=a.csv'"),
+        (["--export", "coco"], "expected FORMAT=FILE"),
         (["--output", "o.mp4", "--frame-rate", "-3"], "expected a positive number"),
         (["--output", "o.mp4", "--frame-rate", "x"], "invalid frame_rate value"),
     ],

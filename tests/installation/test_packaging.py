@@ -55,7 +55,7 @@ def distributions_of(package):
 def test_every_import_has_its_requirement():
     """The core does with the core's requirements, but for what is imported as of an extra."""
     core = {distribution(r) for r in PROJECT["dependencies"]} | WITH_DETECTRON2
-    extras = {distribution(r) for name in ("audio", "report") for r in EXTRAS[name]}
+    extras = {distribution(r) for name in ("audio", "report", "supervision") for r in EXTRAS[name]}
     for package, module in imported_packages(Path(rcf_vis.__file__).parent).items():
         assert distributions_of(package) & (core | extras), f"{package} of {module}"
     assert not core & extras - WITH_DETECTRON2
