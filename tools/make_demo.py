@@ -1,9 +1,9 @@
 #!/usr/bin/env python
 """Show the whole system at work in a few minutes: what ``make demo`` runs.
 
-Makes a small SynthVIS, evaluates the bundled model, trains on from it, evaluates again, tracks
-a video in which objects cross, draws a contact sheet and the loss curve, and tracks such a video
-with the audio-visual model. All of it goes to one folder, with a log of each step. With a config of
+Tracks real clips with rcf_lite. Then makes a small SynthVIS, evaluates the bundled model of it,
+trains on from it, evaluates again, tracks a video in which objects cross, draws a contact sheet and
+the loss curve, and tracks such a video with the audio-visual model. All of it goes to one folder, with a log of each step. With a config of
 an audio-visual model (--config-file) all data have audio, also the videos and the sheet.
 """
 
@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from rcf_vis.audio import AudioFile, split_by_frames
@@ -27,12 +28,14 @@ from rcf_vis.evaluation import evaluate_ytvis
 from rcf_vis.inference.video_io import open_frames
 from rcf_vis.inference.video_writer import VideoWriter
 from rcf_vis.synthvis import SynthVISAudioSpec, SynthVISSpec, generate_split, read_spec
-from rcf_vis.visualization.contact_sheet import draw_results_sheet
+from rcf_vis.visualization.contact_sheet import contact_sheet, draw_results_sheet
 from rcf_vis.visualization.plots import plot_loss_curves
 from rcf_vis.visualization.tracks import save_image
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "configs" / "synthvis" / "rcf_tiny.yaml"
+REAL_CONFIG = ROOT / "configs" / "real" / "rcf_lite.yaml"
+CLIPS = ROOT / "examples" / "clips"
 AUDIO_CONFIG = ROOT / "configs" / "synthvis" / "rcf_tiny_av.yaml"
 DATA = {"train_videos": 24, "val_videos": 8}
 # One video of objects that cross, at twice the size so that it is good to look at.
@@ -77,10 +80,10 @@ class Demo:
         self.config = config
         cfg = read_config(str(config), options)
         self.with_audio = cfg.MODEL.RCF.AUDIO.ENABLED
-        self.num_steps = 6 if self.with_audio else 7
+        self.num_steps = 7 if self.with_audio else 8
         self.spec_class = SynthVISAudioSpec if self.with_audio else SynthVISSpec
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.options = ["MODEL.DEVICE", device, *options]
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.options = ["MODEL.DEVICE", self.device, *options]
         self.step_number = 0
 
     @property
@@ -131,6 +134,20 @@ class Demo:
                 process.wait()
         if code != 0:
             raise StepFailed(f"{script} ended with exit code {code}; its output is in {log_file}")
+
+    def track_real_clips(self) -> None:
+        """A tracked mp4 and a contact sheet of each clip in examples/clips."""
+        for clip in sorted(CLIPS.glob("*.mp4")):
+            tracked = self.output / "real" / clip.name
+            self.run(
+                f"real_{clip.stem}",
+                "demo.py",
+                *("--config-file", str(REAL_CONFIG)),
+                *("--input", str(clip)),
+                *("--output", str(tracked)),
+                *("--opts", "MODEL.DEVICE", self.device),
+            )
+            save_image(draw_video_sheet(clip, tracked), tracked.with_suffix(".png"))
 
     def make_data(self) -> None:
         for split in ("train", "val"):
@@ -202,6 +219,18 @@ class Demo:
         return evaluate_ytvis(self.datasets / folder / "val.json", results)
 
 
+def draw_video_sheet(video: Path, tracked: Path, num_frames: int = 6) -> np.ndarray:
+    """Frames × {input, tracked}, evenly spread over the video: ``(H, W, 3)`` uint8 BGR."""
+    rows = {"input": list(open_frames(video)), "tracked": list(open_frames(tracked))}
+    last = len(rows["input"]) - 1
+    shown = np.linspace(0, last, min(num_frames, last + 1)).round().astype(int).tolist()
+    return contact_sheet(
+        {name: [frames[t] for t in shown] for name, frames in rows.items()},
+        column_names=[f"frame {t}" for t in shown],
+        cell_width=400,
+    )
+
+
 def ap_table(columns: dict[str, dict[str, float]]) -> str:
     """The metrics, in percent, of several evaluations side by side."""
     lines = ["".join([f"{'':6}", *(f"{name:>24}" for name in columns)])]
@@ -214,6 +243,8 @@ def ap_table(columns: dict[str, dict[str, float]]) -> str:
 def run_demo(output: Path, options: Sequence[str] = (), config: Path = CONFIG) -> None:
     demo = Demo(output, options, config)
     start = time.perf_counter()
+    with demo.step("Tracking real clips with rcf_lite"):
+        demo.track_real_clips()
     with demo.step("Making a small SynthVIS and a video in which objects cross"):
         demo.make_data()
         demo.make_video()
@@ -240,6 +271,7 @@ def run_demo(output: Path, options: Sequence[str] = (), config: Path = CONFIG) -
     print(ap_table({"bundled model": before, trained: after}))
     print(f"\nIt took {time.perf_counter() - start:.0f} s. To look at:\n")
     results = {
+        "real clips": "real",
         "tracked video": "demo.mp4",
         "contact sheet": "contact_sheet.png",
         "loss curve": "loss_curve.png",

@@ -11,12 +11,14 @@ from pathlib import Path
 from rcf_vis.checkpoint import read_bare_weights, save_bare_weights
 
 
-def publish(checkpoint: Path, output: Path, *, ema: bool = False) -> int:
+def publish(checkpoint: Path, output: Path, *, ema: bool = False, half: bool = False) -> int:
     """Write the weights, and the class names where the checkpoint has them.
 
     Args:
         output: ``.safetensors`` or ``.pth``.
         ema: take the averaged weights (``SOLVER.EMA``) instead of the last ones.
+        half: write matrices and kernels in half precision; vectors, among them the statistics of
+            batch norms, stay as they are. Loading brings all back to the model's precision.
 
     Returns:
         The size of the file in bytes.
@@ -25,7 +27,13 @@ def publish(checkpoint: Path, output: Path, *, ema: bool = False) -> int:
         KeyError: the file is no checkpoint of Detectron2's trainer, or has no averaged weights.
         ValueError: the output has another suffix.
     """
-    save_bare_weights(read_bare_weights(checkpoint, ema=ema), output)
+    content = read_bare_weights(checkpoint, ema=ema)
+    if half:
+        content["model"] = {
+            name: value.half() if value.is_floating_point() and value.ndim > 1 else value
+            for name, value in content["model"].items()
+        }
+    save_bare_weights(content, output)
     return output.stat().st_size
 
 
@@ -36,8 +44,9 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("output", type=Path, help=".safetensors, or .pth for torch.load")
     parser.add_argument("--ema", action="store_true", help="the averaged weights (SOLVER.EMA)")
+    parser.add_argument("--half", action="store_true", help="in half precision, half the size")
     args = parser.parse_args()
-    size = publish(args.checkpoint, args.output, ema=args.ema)
+    size = publish(args.checkpoint, args.output, ema=args.ema, half=args.half)
     print(f"{args.output}: {size / 1e6:.1f} MB")
 
 

@@ -1,6 +1,8 @@
 """The parts of tools/make_demo.py; as a whole it is run by ``make demo``."""
 
+import shutil
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -45,7 +47,7 @@ def test_a_failing_step_is_named_with_its_exit_code_and_log(make_demo, scripts, 
 
 
 def test_a_failure_ends_the_program_with_its_message(make_demo, scripts, tmp_path, monkeypatch):
-    for step in ("make_data", "make_video"):
+    for step in ("track_real_clips", "make_data", "make_video"):
         monkeypatch.setattr(make_demo.Demo, step, lambda self: None)
     with pytest.raises(SystemExit, match=r"make_demo failed: train_net\.py ended with exit code 2"):
         make_demo.main(["--output", str(tmp_path / "out")])
@@ -59,12 +61,13 @@ def test_steps_are_numbered_and_timed(make_demo, tmp_path, capsys):
         pass
     lines = capsys.readouterr().out.split("\n")
     assert [line for line in lines if line] == [
-        "=== [1/7] One", "=== [1/7] One: 0 s", "=== [2/7] Two", "=== [2/7] Two: 0 s"
+        "=== [1/8] One", "=== [1/8] One: 0 s", "=== [2/8] Two", "=== [2/8] Two: 0 s"
     ]  # fmt: skip
 
 
 def test_the_model_that_hears_has_its_turn(make_demo, tmp_path, monkeypatch, capsys):
     calls = []
+    monkeypatch.setattr(make_demo.Demo, "track_real_clips", lambda self: None)
     for step in ("make_data", "make_video", "evaluate", "train", "track", "draw_contact_sheet"):
 
         def record(self, step=step):
@@ -76,11 +79,33 @@ def test_the_model_that_hears_has_its_turn(make_demo, tmp_path, monkeypatch, cap
     make_demo.run_demo(tmp_path / "demo")
     audio = [step for step, with_audio, folder in calls if with_audio and folder == "audio"]
     assert audio == ["make_video", "track", "draw_contact_sheet"]
-    assert len(calls) == 6 + 3 and "[7/7]" in capsys.readouterr().out
+    assert len(calls) == 6 + 3 and "[8/8]" in capsys.readouterr().out
     calls.clear()
     make_demo.run_demo(tmp_path / "av", config=make_demo.AUDIO_CONFIG)
     assert len(calls) == 6 and all(with_audio for _, with_audio, _ in calls)
-    assert "[6/6]" in capsys.readouterr().out
+    assert "[7/7]" in capsys.readouterr().out
+
+
+def test_real_clips_are_drawn(make_demo, tmp_path, monkeypatch):
+    """An mp4 and a sheet of each clip; the model is that of real videos, whatever the options."""
+    words = []
+
+    def run(self, name, script, *given):
+        words.append((name, script, *given))
+        output = given[given.index("--output") + 1]
+        Path(output).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(given[given.index("--input") + 1], output)
+
+    monkeypatch.setattr(make_demo.Demo, "run", run)
+    make_demo.Demo(tmp_path, ["MODEL.RCF.NUM_CLASSES", "3"]).track_real_clips()
+    clips = sorted(path.stem for path in make_demo.CLIPS.glob("*.mp4"))
+    assert len(clips) >= 1 and sum(p.stat().st_size for p in make_demo.CLIPS.iterdir()) < 1.5e6
+    assert [name for name, *_ in words] == [f"real_{clip}" for clip in clips]
+    for clip, (_, script, *given) in zip(clips, words, strict=True):
+        assert script == "demo.py" and str(make_demo.REAL_CONFIG) in given
+        assert given[-3:-1] == ["--opts", "MODEL.DEVICE"]
+        sheet = cv2.imread(str(tmp_path / "real" / f"{clip}.png"))
+        assert sheet.shape == (28 + 2 * (225 + 4), 28 + 6 * (400 + 4), 3)
 
 
 def test_ap_table(make_demo):
