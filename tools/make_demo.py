@@ -3,8 +3,9 @@
 
 Tracks real clips with rcf_lite. Then makes a small SynthVIS, evaluates the bundled model of it,
 trains on from it, evaluates again, tracks a video in which objects cross, draws a contact sheet and
-the loss curve, and tracks such a video with the audio-visual model. All of it goes to one folder, with a log of each step. With a config of
-an audio-visual model (--config-file) all data have audio, also the videos and the sheet.
+the loss curve, and tracks such a video with the audio-visual model. All of it goes to one folder,
+with a log of each step. With a config of an audio-visual model (--config-file) all data have audio,
+also the videos and the sheet.
 """
 
 import argparse

@@ -126,7 +126,10 @@ class _Reader:
 
     def _add_image(self, position: int, image: Any) -> None:
         where = f"{self.json_file}: images[{position}]{id_of(image)}"
-        check_keys(image, _IMAGE_KEYS | ({"video_id": int} if self.of_videos else {}), where)
+        order = {key: int for key in _ORDER_KEYS if key in image} if self.of_videos else {}
+        check_keys(
+            image, _IMAGE_KEYS | ({"video_id": int} if self.of_videos else {}) | order, where
+        )
         if image["id"] in self.images:
             raise DatasetError(f"{where}: this id is there twice; expected ids to be unique", "ids")
         self.images[image["id"]] = image
@@ -143,6 +146,9 @@ class _Reader:
         for image in self.images.values():
             frames[image["video_id"]].append(image)
         made = []
+        if not isinstance(videos, list):
+            self.on_fault(DatasetError(f"{self.json_file}: 'videos' is no list", "keys"))
+            return made
         for position, video in enumerate(videos):
             where = f"{self.json_file}: videos[{position}]{id_of(video)}"
             check_keys(video, {"id": int}, where)
@@ -150,7 +156,7 @@ class _Reader:
             if not own:
                 self.on_fault(DatasetError(f"{where}: no image has this video_id", "lengths"))
                 continue
-            own.sort(key=lambda image: [image.get(key, 0) for key in _ORDER_KEYS])
+            own.sort(key=_place_in_time)
             sizes = {(image["width"], image["height"]) for image in own}
             if len(sizes) > 1:
                 message = f"{where}: frames of different sizes {sorted(sizes)}, expected one size"
@@ -257,6 +263,10 @@ class _Reader:
             )
         if counts["crowds"]:
             logger.warning("%s: %d crowds are not trained on", self.json_file, counts["crowds"])
+
+
+def _place_in_time(image: _Image) -> list[int]:
+    return [image.get(key, 0) for key in _ORDER_KEYS]
 
 
 def _with_fault(on_fault: OnFault, function: Callable, *args: Any) -> None:

@@ -264,6 +264,11 @@ def broken(change, make=coco):
             r"mask size \[3, 3\]",
         ),
         (broken(lambda c: c["videos"].append({"id": 4}), coco_vid), "lengths", "no image has"),
+        (
+            broken(lambda c: c["images"][1].update(frame_id="0"), coco_vid),
+            "keys",
+            r"images\[1\] \(id 20\): 'frame_id' is '0', expected int",
+        ),
         (broken(lambda c: c["videos"].pop(), coco_vid), "ids", "video 2, which is not in 'videos'"),
         (broken(lambda c: c["images"][0].update(width=9), coco_vid), "videos", "different sizes"),
         (
@@ -290,6 +295,13 @@ def test_faults_have_a_name_and_a_place(content, kind, message):
     faults = Faults()
     assert to_ytvis(content, "set.json", faults)["videos"]  # what is right is read
     assert faults.counts[kind] == 1
+
+
+def test_videos_that_are_no_list():
+    for videos in (None, {"id": 1}, 3):
+        content = broken(lambda c: c.update(videos=videos), coco_vid)  # noqa: B023
+        with pytest.raises(DatasetError, match="set.json: 'videos' is no list"):
+            to_ytvis(content, "set.json")
 
 
 def test_no_image(tmp_path):
