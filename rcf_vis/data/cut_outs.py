@@ -15,7 +15,7 @@ from detectron2.data import DatasetFromList
 from rcf_vis.errors import DatasetError
 
 from .frames import read_frame
-from .masks import decode_rles
+from .masks import decode_rles, to_compressed_rle
 
 __all__ = ["CutOut", "CutOutSource"]
 
@@ -113,16 +113,18 @@ class CutOutSource:
 
 def _objects_to_cut(record: dict[str, Any], min_area: float) -> Iterator[dict[str, Any]]:
     height, width = record["height"], record["width"]
-    best: dict[int, tuple[int, int, dict]] = {}
+    least = min_area * height * width
+    best: dict[int, tuple[int, int, dict, int]] = {}
     for frame, items in enumerate(record["annotations"]):
         for item in items:
-            if item.get("iscrowd", 0):
+            if item.get("iscrowd", 0) or item["bbox"][2] * item["bbox"][3] < least:
                 continue
-            area = int(mask_util.area(item["segmentation"]))
-            if area >= min_area * height * width and area > best.get(item["id"], (0,))[0]:
-                best[item["id"]] = (area, frame, item)
-    for _, frame, item in best.values():
-        x, y, w, h = mask_util.toBbox(item["segmentation"])
+            rle = to_compressed_rle(item["segmentation"], height, width)  # COCO's are polygons yet
+            area = int(mask_util.area(rle))
+            if area >= max(least, 1) and area > best.get(item["id"], (0,))[0]:
+                best[item["id"]] = (area, frame, rle, item["category_id"])
+    for _, frame, rle, category_id in best.values():
+        x, y, w, h = mask_util.toBbox(rle)
         gaps = np.array([x, y, width - x - w, height - y - h])
         if (gaps < _BORDER).sum() <= 1:
             yield {
@@ -130,6 +132,6 @@ def _objects_to_cut(record: dict[str, Any], min_area: float) -> Iterator[dict[st
                 "video_id": record["video_id"],
                 "height": height,
                 "width": width,
-                "category_id": item["category_id"],
-                "segmentation": item["segmentation"],
+                "category_id": category_id,
+                "segmentation": rle,
             }

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
+from pycocotools import mask as mask_util
 
 from rcf_vis.data import (
     ClipDatasetMapper,
@@ -109,6 +110,13 @@ def test_scale_mirror_and_the_whole_area():
     assert mask.sum() == pytest.approx(4 * 40, rel=0.15)
 
 
+def places(mask):
+    """What a record says of where an object is."""
+    rows, columns = np.nonzero(mask)
+    box = [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
+    return {"segmentation": encode(mask), "bbox": [float(side) for side in box]}
+
+
 def records():
     """Three images, in each a block that is away from the borders, and a speck."""
     made = []
@@ -123,7 +131,7 @@ def records():
                 "file_names": [f"{number}.png"],
                 "annotations": [
                     [
-                        {"id": k, "category_id": number, "iscrowd": 0, "segmentation": encode(mask)}
+                        {"id": k, "category_id": number, "iscrowd": 0, **places(mask)}
                         for k, mask in enumerate(masks)
                     ]
                 ],
@@ -140,9 +148,9 @@ def test_which_objects_are_cut_out():
     assert len(source(records())) == 3
     assert len(source(records(), min_area=0.0)) == 6
     made = records()
-    made[0]["annotations"][0][0]["segmentation"] = encode(rectangle(0, 10, 25, 30))
+    made[0]["annotations"][0][0] |= places(rectangle(0, 10, 25, 30))
     assert len(source(made)) == 3  # cut off at one side
-    made[0]["annotations"][0][0]["segmentation"] = encode(rectangle(0, 0, 25, 30))
+    made[0]["annotations"][0][0] |= places(rectangle(0, 0, 25, 30))
     assert len(source(made)) == 2  # at two
     made[1]["annotations"][0][0]["iscrowd"] = 1
     with pytest.raises(DatasetError, match="INPUT.COPY_PASTE: 1 training images .* two or more"):
@@ -152,11 +160,22 @@ def test_which_objects_are_cut_out():
 def test_an_object_of_a_video_counts_once_where_it_is_largest():
     made = records()[:2]
     made[0] |= {"length": 2, "file_names": ["a.png", "b.png"]}
-    larger = {**made[0]["annotations"][0][0], "segmentation": encode(rectangle(5, 10, 30, 40))}
+    larger = {**made[0]["annotations"][0][0], **places(rectangle(5, 10, 30, 40))}
     made[0]["annotations"].append([larger])
     found = source(made)
     assert len(found) == 2
     assert found.items[0]["file_name"] == "b.png"
+
+
+def test_polygons_are_cut_out_too():
+    """As the records of COCO's own json have them."""
+    made = records()
+    corners = [10, 10, 30, 10, 30, 25, 10, 25]
+    made[0]["annotations"][0][0] |= {"segmentation": [corners], "bbox": [10, 10, 20, 15]}
+    found = source(made)
+    np.testing.assert_array_equal(
+        mask_util.decode(found.items[0]["segmentation"]), rectangle(10, 10, 25, 30)
+    )
 
 
 def test_no_object_comes_from_the_clips_own_image(monkeypatch):
