@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pycocotools.mask as mask_util
 from detectron2.structures import Instances
+
+from rcf_vis.tracking import box_masks_of
 
 from .slot_history import SlotCounts, SlotHistory
 
@@ -84,7 +85,7 @@ class TrackAccumulator:
             raise ValueError(f"{where}: track_ids {track_ids}, expected each to be there once")
         probabilities = instances.class_probs.double().cpu().numpy()
         for track_id, mask, probability in zip(
-            track_ids, _encode(instances), probabilities, strict=True
+            track_ids, box_masks_of(instances).rles(), probabilities, strict=True
         ):
             track = self._tracks.setdefault(track_id, _Track(np.zeros_like(probability)))
             track.probability_sum += probability
@@ -143,15 +144,3 @@ class TrackAccumulator:
                     }
                 )
         return results
-
-
-def _encode(instances: Instances) -> list[dict[str, Any] | None]:
-    """RLE of each mask; None where it has no pixel."""
-    masks = instances.pred_masks.cpu().numpy().astype(np.uint8)
-    if not len(masks):
-        return []
-    rles = mask_util.encode(np.asfortranarray(masks.transpose(1, 2, 0)))
-    return [
-        {"size": list(rle["size"]), "counts": rle["counts"].decode("ascii")} if visible else None
-        for rle, visible in zip(rles, masks.any((1, 2)).tolist(), strict=True)
-    ]

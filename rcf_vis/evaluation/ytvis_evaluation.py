@@ -190,7 +190,7 @@ class YTVISEvaluator(DatasetEvaluator):
 
 def _wait_for(instances: Instances) -> None:
     """Wait until the device has computed them, so that the time is counted as the model's."""
-    device = instances.pred_masks.device
+    device = instances.class_probs.device
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

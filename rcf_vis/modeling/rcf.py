@@ -8,10 +8,10 @@ from dataclasses import replace
 import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
-from detectron2.structures import BitMasks, ImageList, Instances
+from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor, nn
 
-from rcf_vis.tracking import IdentityRules, IdentityState, assign_identities
+from rcf_vis.tracking import IdentityRules, IdentityState, TrackInstances, assign_identities
 
 from .audio import AudioContext
 from .context_fusion import RobustContextFusion
@@ -216,7 +216,8 @@ class RCF(nn.Module):
             audio: the frame's log-mel patch, ``(η, 64)``, or its a_t, ``(C_a,)``; None is silence.
 
         Returns:
-            ``Instances`` of the slots that fired, with ``pred_masks`` (bool, F × output_size),
+            ``Instances`` of the slots that fired, with ``pred_masks`` (bool, F × output_size; a
+            :class:`~rcf_vis.tracking.TrackInstances`: dense only for who asks for them),
             ``pred_boxes`` (the tight boxes of the masks; zeros for an empty mask),
             ``pred_classes``, ``scores`` (of this frame), ``class_probs`` (F × num_classes),
             ``track_ids`` and ``slots`` (int64); and the state for the next frame.
@@ -252,9 +253,10 @@ class RCF(nn.Module):
         track_ids, identities = assign_identities(
             fired.tolist(), masks, identities, self.identity_rules
         )
-        instances = Instances(output_size)
+        instances = TrackInstances(output_size)
         instances.pred_masks = masks
-        instances.pred_boxes = BitMasks(masks).get_bounding_boxes().to(masks.device)
+        boxes = torch.tensor(masks.boxes, dtype=torch.float32, device=self.device)
+        instances.pred_boxes = Boxes(boxes.view(-1, 4))
         instances.scores, instances.pred_classes = class_probs.max(-1)
         instances.class_probs = class_probs
         instances.slots = fired

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import scipy  # which imports its submodules when they are used
-import torch
-from torch import Tensor
+
+from .box_masks import BoxMasks
 
 __all__ = [
     "FiredSlots",
@@ -15,7 +15,6 @@ __all__ = [
     "IdentityState",
     "assign_identities",
     "identities_by_slot",
-    "mask_iou",
     "pair_masks",
 ]
 
@@ -55,12 +54,12 @@ class FiredSlots:
     Attributes:
         slots: indices, ascending.
         identities: the identity of each.
-        masks: ``(F, H, W)`` bool, the mask of each at the output size.
+        masks: the mask of each at the output size.
     """
 
     slots: tuple[int, ...]
     identities: tuple[int, ...]
-    masks: Tensor
+    masks: BoxMasks
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class IdentityState:
 
 
 def assign_identities(
-    slots: list[int], masks: Tensor, state: IdentityState, rules: IdentityRules
+    slots: list[int], masks: BoxMasks, state: IdentityState, rules: IdentityRules
 ) -> tuple[list[int], IdentityState]:
     """Give each fired slot of a frame its identity.
 
@@ -93,7 +92,7 @@ def assign_identities(
 
     Args:
         slots: indices of the fired slots, ascending.
-        masks: ``(F, H, W)`` bool, their masks; all frames of a video have one size.
+        masks: F of them; all frames of a video have one size.
         state: the state after the previous frame; ``IdentityState()`` for the first.
         rules: which rules hold.
 
@@ -138,44 +137,27 @@ def identities_by_slot(slots: list[int], state: IdentityState, rules: IdentityRu
     return [kept.get(slot, -1) for slot in slots]
 
 
-def mask_iou(masks: Tensor, others: Tensor) -> Tensor:
-    """IoU of every mask with every other: bool ``(F, H, W)``, ``(G, H, W)`` → float ``(F, G)``.
-
-    Two empty masks have IoU 0: they show nothing that they could share.
-    """
-    # float32 counts pixels exactly up to 2^24, more than 4096 × 4096.
-    a, b = masks.flatten(1).float(), others.flatten(1).float()
-    overlap = a @ b.T
-    union = a.sum(1)[:, None] + b.sum(1) - overlap
-    return overlap / union.clamp(min=1)
-
-
-def pair_masks(masks: Tensor, others: Tensor, iou_thresh: float) -> list[tuple[int, int]]:
+def pair_masks(masks: BoxMasks, others: BoxMasks, iou_thresh: float) -> list[tuple[int, int]]:
     """Pair masks one to one, best total IoU first; only pairs whose IoU exceeds the threshold.
 
     Args:
-        masks, others: bool ``(F, H, W)`` and ``(G, H, W)``.
+        masks, others: F and G of one size.
         iou_thresh: at least 0.
 
     Returns:
         (index into ``masks``, index into ``others``) of each pair.
     """
-    iou = mask_iou(masks, others)
-    iou = torch.where(iou > iou_thresh, iou, 0.0).cpu().numpy()
+    iou = masks.iou(others)
+    iou[iou <= iou_thresh] = 0
     pairs = zip(*scipy.optimize.linear_sum_assignment(iou, maximize=True), strict=True)
     return [(i, j) for i, j in pairs if iou[i, j] > 0]
 
 
 def _by_overlap(
-    slots: list[int], masks: Tensor, last: FiredSlots, iou_thresh: float
+    slots: list[int], masks: BoxMasks, last: FiredSlots, iou_thresh: float
 ) -> dict[int, int]:
     if not slots or not last.slots:
         return {}
-    if masks.shape[1:] != last.masks.shape[1:]:
-        raise ValueError(
-            f"masks of {tuple(masks.shape[1:])} pixels follow masks of "
-            f"{tuple(last.masks.shape[1:])}: all frames of a video must have one size"
-        )
     pairs = pair_masks(masks, last.masks, iou_thresh)
     return {slots[i]: last.identities[j] for i, j in pairs}
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rcf_vis.tracking import pair_masks
+from rcf_vis.tracking import BoxMasks, pair_masks
 
 __all__ = [
     "FiringCounts",
@@ -82,7 +82,8 @@ def object_slots(
     if not objects or not len(slots):
         return {}
     ids = list(objects)
-    pairs = pair_masks(torch.stack(list(objects.values())), masks, iou_thresh)
+    truths = BoxMasks.from_dense(torch.stack(list(objects.values())))
+    pairs = pair_masks(truths, BoxMasks.from_dense(masks), iou_thresh)
     return {ids[row]: slots[column] for row, column in pairs}
 
 
