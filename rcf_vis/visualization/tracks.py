@@ -16,6 +16,7 @@ from detectron2.utils.visualizer import Visualizer
 from pycocotools import mask as mask_util
 
 from rcf_vis.files import whole_file
+from rcf_vis.tracking import BoxMasks, box_masks_of
 
 __all__ = [
     "TrackVisualizer",
@@ -46,7 +47,7 @@ def track_color(track_id: int) -> tuple[float, float, float]:
 
 def draw_masks(
     frame: np.ndarray,
-    masks: Sequence[np.ndarray],
+    masks: BoxMasks | Sequence[np.ndarray],
     track_ids: Sequence[int],
     labels: Sequence[str],
     *,
@@ -56,7 +57,8 @@ def draw_masks(
 
     Args:
         frame: ``(H, W, 3)`` uint8 BGR; it is not changed.
-        masks: N arrays ``(H, W)``, bool or uint8; an empty one is not drawn.
+        masks: N of the frame's size, or N arrays ``(H, W)``, bool or uint8; an empty one is not
+            drawn.
         track_ids: N identities, which give the colours.
         labels: N texts.
         alpha: opacity of the masks, in [0, 1].
@@ -64,19 +66,24 @@ def draw_masks(
     Returns:
         ``(H, W, 3)`` uint8 BGR.
     """
-    masks = [np.ascontiguousarray(mask, dtype=np.uint8) for mask in masks]
+    if not isinstance(masks, BoxMasks):
+        dense = np.array(masks, dtype=bool).reshape(-1, *frame.shape[:2])
+        masks = BoxMasks.from_dense(torch.from_numpy(dense))
+    crops = [crop.cpu().numpy().astype(np.uint8) for crop in masks.crops]
     colors = [track_color(track_id) for track_id in track_ids]
-    seen = [index for index, mask in enumerate(masks) if mask.any()]
-    seen.sort(key=lambda index: -np.count_nonzero(masks[index]))  # the smallest on top
+    areas = masks.areas()
+    seen = sorted(np.flatnonzero(areas), key=lambda index: -areas[index])  # the smallest on top
     picture = frame[:, :, ::-1].copy()
     for index in seen:
-        pixels = masks[index] > 0
+        x0, y0, x1, y1 = masks.boxes[index]
+        inside, pixels = picture[y0:y1, x0:x1], crops[index] > 0
         shade = alpha * 255 * np.array(colors[index])
-        picture[pixels] = np.rint((1 - alpha) * picture[pixels] + shade)
+        inside[pixels] = np.rint((1 - alpha) * inside[pixels] + shade)
     visualizer = Visualizer(picture)
     for index in seen:
-        _draw_contour(visualizer, masks[index], colors[index])
-        _draw_label(visualizer, masks[index], labels[index], colors[index])
+        corner = masks.boxes[index][:2]
+        _draw_contour(visualizer, crops[index], corner, colors[index])
+        _draw_label(visualizer, crops[index], corner, labels[index], colors[index])
     return np.ascontiguousarray(visualizer.get_output().get_image()[:, :, ::-1])
 
 
@@ -135,7 +142,7 @@ class TrackVisualizer:
         drawn = [k for k, score in enumerate(instances.scores.tolist()) if score >= self.min_score]
         return draw_masks(
             frame,
-            [instances.pred_masks[k].numpy() for k in drawn],
+            box_masks_of(instances)[np.array(drawn, dtype=int)],
             [track_ids[k] for k in drawn],
             [labels[k] for k in drawn],
             alpha=self.alpha,
@@ -193,20 +200,24 @@ def _label(track_id: int, name: str, score: float | None) -> str:
     return f"{track_id} {name}" + ("" if score is None else f" {score:.0%}")
 
 
-def _draw_contour(visualizer: Visualizer, mask: np.ndarray, color: tuple) -> None:
-    contours, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+def _draw_contour(
+    visualizer: Visualizer, crop: np.ndarray, corner: tuple[int, int], color: tuple
+) -> None:
+    contours, _ = cv2.findContours(crop, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=corner)
     for contour in contours:
         x, y = np.concatenate([contour, contour[:1]])[:, 0].T + 0.5  # the centres of the pixels
         visualizer.draw_line(x, y, color=color, linewidth=1.5)
 
 
-def _draw_label(visualizer: Visualizer, mask: np.ndarray, label: str, color: tuple) -> None:
+def _draw_label(
+    visualizer: Visualizer, crop: np.ndarray, corner: tuple[int, int], label: str, color: tuple
+) -> None:
     """Put the label on the largest part of the mask, inside the picture."""
-    height, width = mask.shape
+    width, height = visualizer.output.width, visualizer.output.height
     points = max(10.0, (height * width) ** 0.5 // 90)
     pixels = points * visualizer.output.dpi / 72
-    _, _, stats, centers = cv2.connectedComponentsWithStats(mask)
-    x, y = centers[1 + stats[1:, cv2.CC_STAT_AREA].argmax()]
+    _, _, stats, centers = cv2.connectedComponentsWithStats(crop)
+    x, y = centers[1 + stats[1:, cv2.CC_STAT_AREA].argmax()] + corner
     reach = 0.31 * pixels * len(label)  # about half of the text's width
     x = min(max(x, reach), max(width - reach, reach))
     y = min(y, max(0, height - 1.5 * pixels))

@@ -3,7 +3,7 @@
 import torch
 
 from rcf_vis.evaluation.slot_history import SlotHistory, slot_shares
-from rcf_vis.tracking import IdentityRules, IdentityState, assign_identities
+from rcf_vis.tracking import BoxMasks, IdentityRules, IdentityState, assign_identities
 
 
 def counts_of(frames, **rules):
@@ -14,7 +14,7 @@ def counts_of(frames, **rules):
         masks = torch.zeros((len(slots), 1, 20), dtype=torch.bool)
         for mask, slot in zip(masks, slots, strict=True):
             mask[:, frame[slot] : frame[slot] + 2] = True
-        identities, state = assign_identities(slots, masks, state, rules)
+        identities, state = assign_identities(slots, BoxMasks.from_dense(masks), state, rules)
         history.add(identities, slots)
     return tuple(history.counts)
 

@@ -24,8 +24,8 @@ HEAVY = {
 
 USE = """\
 import torch
-from rcf_vis.tracking.identity import pair_masks
-masks = torch.ones(1, 4, 4, dtype=torch.bool)
+from rcf_vis.tracking import BoxMasks, pair_masks
+masks = BoxMasks.from_dense(torch.ones(1, 4, 4, dtype=torch.bool))
 assert pair_masks(masks, masks, 0.5) == [(0, 0)]
 """
 

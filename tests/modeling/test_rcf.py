@@ -1,11 +1,14 @@
 """The meta-architecture: one online step for training and inference, and no hidden state."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from detectron2.evaluation.coco_evaluation import instances_to_coco_json
 from detectron2.modeling import build_model
 from detectron2.utils.visualizer import Visualizer
+from torch.nn import functional as F
 
 from rcf_vis.modeling import OnlineState
 from rcf_vis.modeling.postprocessing import binary_masks
@@ -196,7 +199,7 @@ def slow_upsampling(grid, size):
 def test_binary_masks(output_size, thresh):
     """To the padded input's size, cropped to the image, then to the output's size."""
     logits = torch.randn(2, 4, 6, dtype=torch.float64)
-    masks = binary_masks(logits, 4, (13, 22), output_size, thresh)
+    masks = binary_masks(logits, 4, (13, 22), output_size, thresh).dense()
     assert masks.shape == (2, *output_size) and masks.dtype == torch.bool
     for grid, mask in zip(logits.float().double(), masks, strict=True):
         image = slow_upsampling(grid, (16, 24))[:13, :22]
@@ -207,12 +210,42 @@ def test_binary_masks(output_size, thresh):
         assert torch.equal(mask[clear], (image.sigmoid() > thresh)[clear])
 
 
+@pytest.mark.parametrize("thresh", [0.5, 0.2])
+def test_binary_masks_are_those_of_the_whole_frame(thresh):
+    """Bilinear twice over all pixels, as it was done before: pixel for pixel, and tight boxes."""
+    least = math.log(thresh / (1 - thresh))
+    generator = torch.Generator().manual_seed(0)
+    for rows, columns, image, output in (
+        (9, 16, (36, 62), (145, 250)),
+        (9, 16, (33, 64), (20, 31)),
+        (3, 40, (12, 160), (12, 160)),
+    ):
+        logits = 3 * torch.randn(6, rows, columns, generator=generator) - 3
+        logits[0] = -5.0  # nothing
+        logits[1] = 5.0  # all
+        logits[2] = -5.0
+        logits[2, 1, -1] = 9.0  # at a border
+        whole = F.interpolate(logits[:, None], size=(4 * rows, 4 * columns), mode="bilinear")
+        whole = whole[..., : image[0], : image[1]]
+        whole = F.interpolate(whole, size=output, mode="bilinear")[:, 0]
+        masks = binary_masks(logits, 4, image, output, thresh)
+        clear = (whole - least).abs() > 1e-5
+        assert clear.float().mean() > 0.999
+        assert torch.equal(masks.dense()[clear], (whole > least)[clear])
+        for (x0, y0, x1, y1), crop in zip(masks.boxes, masks.crops, strict=True):
+            assert crop.shape == (y1 - y0, x1 - x0)
+            if crop.numel():
+                assert all(side.any() for side in (crop[0], crop[-1], crop[:, 0], crop[:, -1]))
+        assert masks.boxes[0] == (0, 0, 0, 0)
+        assert masks.boxes[1] == (0, 0, output[1], output[0])
+
+
 def test_padding_of_the_masks_is_cut_off():
     """Slots that are certain in the padding alone: nothing of them is in the frame."""
     logits = torch.full((1, 2, 2), -9.0)
     logits[0, 1, 1] = 9.0
-    assert binary_masks(logits, 4, (8, 8), (40, 40), 0.5).sum() > 300
-    assert binary_masks(logits, 4, (4, 4), (40, 40), 0.5).sum() == 0
+    assert binary_masks(logits, 4, (8, 8), (40, 40), 0.5).areas().sum() > 300
+    assert binary_masks(logits, 4, (4, 4), (40, 40), 0.5).areas().sum() == 0
 
 
 def test_predictions_are_taken_by_detectron2(patch_cfg):

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from rcf_vis.tracking import (
+    BoxMasks,
     IdentityRules,
     IdentityState,
     assign_identities,
     identities_by_slot,
-    mask_iou,
 )
 
 SIZE = (4, 12)
@@ -24,22 +24,22 @@ def bar(start, stop):
 EMPTY = bar(0, 0)
 
 
+def stacked(masks):
+    return BoxMasks.from_dense(torch.stack(list(masks)))
+
+
 def run(frames, **rules):
     """``frames``: for each a dict slot → mask; gives for each a dict slot → identity."""
     state, result = IdentityState(), []
     for frame in frames:
         slots = sorted(frame)
-        masks = torch.stack([frame[s] for s in slots]) if slots else torch.zeros((0, *SIZE)).bool()
+        masks = BoxMasks.from_dense(
+            torch.stack([frame[s] for s in slots]) if slots else torch.zeros((0, *SIZE)).bool()
+        )
         identities, state = assign_identities(slots, masks, state, IdentityRules(**rules))
         assert len(set(identities)) == len(identities)
         result.append(dict(zip(slots, identities, strict=True)))
     return result
-
-
-def test_mask_iou():
-    a = torch.stack([bar(0, 4), bar(2, 6), EMPTY])
-    expected = torch.tensor([[1, 1 / 3, 0], [1 / 3, 1, 0], [0, 0, 0]])
-    torch.testing.assert_close(mask_iou(a, a), expected)
 
 
 def test_new_slots_get_new_identities_in_order():
@@ -75,8 +75,8 @@ def test_best_total_is_not_greedy():
     # Greedily slot 2 takes 0 (7/8), and slot 3 is left with 1, which it overlaps too little.
     before = {0: bar(0, 7), 1: bar(2, 8)}
     now = {2: bar(0, 8), 3: bar(0, 5)}
-    iou = mask_iou(torch.stack([now[2], now[3]]), torch.stack([before[0], before[1]]))
-    torch.testing.assert_close(iou, torch.tensor([[7 / 8, 6 / 8], [5 / 7, 3 / 8]]))
+    iou = stacked([now[2], now[3]]).iou(stacked([before[0], before[1]]))
+    assert iou.ravel().tolist() == pytest.approx([7 / 8, 6 / 8, 5 / 7, 3 / 8])
     assert run([before, now])[1] == {2: 1, 3: 0}
 
 
@@ -114,22 +114,25 @@ def test_empty_masks_overlap_nothing():
 
 
 def test_state_is_not_changed():
-    slots, masks = [0, 1], torch.stack([bar(0, 4), bar(8, 12)])
+    slots, masks = [0, 1], stacked([bar(0, 4), bar(8, 12)])
+    flipped = stacked([bar(8, 12), bar(0, 4)])
     _, state = assign_identities(slots, masks, IdentityState(), IdentityRules())
-    first = assign_identities([1, 2], masks.flip(0), state, IdentityRules())[0]
-    again = assign_identities([1, 2], masks.flip(0), state, IdentityRules())[0]
+    first = assign_identities([1, 2], flipped, state, IdentityRules())[0]
+    again = assign_identities([1, 2], flipped, state, IdentityRules())[0]
     assert first == again == [1, 0]
     assert state.frame == 1 and dict(state.table) == {0: (0, 0), 1: (1, 0)}
 
 
 def test_frames_of_another_size():
-    _, state = assign_identities([0], bar(0, 4)[None], IdentityState(), IdentityRules())
+    _, state = assign_identities([0], stacked([bar(0, 4)]), IdentityState(), IdentityRules())
     with pytest.raises(ValueError, match=r"masks of \(5, 5\) pixels follow masks of \(4, 12\)"):
-        assign_identities([0], torch.ones(1, 5, 5).bool(), state, IdentityRules())
+        assign_identities(
+            [0], BoxMasks.from_dense(torch.ones(1, 5, 5).bool()), state, IdentityRules()
+        )
 
 
 def test_what_the_slot_rule_alone_would_give():
-    masks = torch.stack([bar(0, 4), bar(8, 12)])
+    masks = stacked([bar(0, 4), bar(8, 12)])
     rules = IdentityRules(slot_identity=False, max_age=1)
     _, state = assign_identities([0, 1], masks, IdentityState(), rules)
     identities, then = assign_identities([1, 2], masks, state, rules)

@@ -36,9 +36,7 @@ def inside(color, alpha=0.45, ground=100):
 @pytest.fixture
 def labels(monkeypatch):
     drawn = []
-    monkeypatch.setattr(
-        visualization, "_draw_label", lambda visualizer, mask, label, color: drawn.append(label)
-    )
+    monkeypatch.setattr(visualization, "_draw_label", lambda *words: drawn.append(words[3]))
     return drawn
 
 
