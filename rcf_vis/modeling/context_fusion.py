@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import ShapeSpec
 from torch import Tensor, nn
 
 from .feature_map import FeatureMap
-from .tokens import FullReferenceTokenizer, ReferenceTokenizer, TargetTokenizer, TokenGroup
+from .tokens import (
+    FullReferenceTokenizer,
+    ReferenceTokenizer,
+    TargetTokenizer,
+    TokenGroup,
+    join_groups,
+)
 from .transformer import EncoderLayer, build_layers
 
 __all__ = ["FusedContext", "RobustContextFusion"]
@@ -25,13 +30,17 @@ class FusedContext:
 
     Attributes:
         tokens: O', ``(B, L, C')``: all fused tokens, those of the target first.
-        padding: ``(B, L)`` bool, True for tokens that stand for padding.
+        padding: ``(B, L)`` bool, True for tokens that stand for padding; None = none.
         target: O'_tgt on its grid, ``(B, C', H, W)``.
     """
 
     tokens: Tensor
-    padding: Tensor
+    padding: Tensor | None
     target: FeatureMap
+
+    def padding_mask(self) -> Tensor:
+        """``padding``, spelled out when it is None."""
+        return TokenGroup(self.tokens, self.padding).padding_mask()
 
 
 class RobustContextFusion(nn.Module):
@@ -151,25 +160,23 @@ class RobustContextFusion(nn.Module):
         if self.reference_tokens is not None:
             joined = groups if self.reference_layers is None else apart
             joined.append(self.reference_tokens(references))
-        tokens, padding = _encode([*groups, *further], self.layers, self.norm)
+        fused = _encode([*groups, *further], self.layers, self.norm)
         if apart:
-            context, hidden = _encode(apart, self.reference_layers, self.reference_norm)
-            tokens, padding = torch.cat((tokens, context), 1), torch.cat((padding, hidden), 1)
-        return FusedContext(tokens, padding, self._as_grid(tokens, target))
+            context = _encode(apart, self.reference_layers, self.reference_norm)
+            fused = join_groups([fused, context])
+        return FusedContext(fused.tokens, fused.padding, self._as_grid(fused.tokens, target))
 
     @staticmethod
     def _as_grid(tokens: Tensor, target: FeatureMap) -> FeatureMap:
         height, width = target.data.shape[-2:]
         grid = tokens[:, : height * width].transpose(1, 2).unflatten(2, (height, width))
-        return FeatureMap(grid, target.stride, target.image_sizes)
+        return target.like(grid)
 
 
-def _encode(
-    groups: Sequence[TokenGroup], layers: nn.ModuleList, norm: nn.Module
-) -> tuple[Tensor, Tensor]:
-    """All tokens of the groups, in their order, after an encoder; and which are padding."""
-    tokens = torch.cat([group.tokens for group in groups], dim=1)
-    padding = torch.cat([group.padding_mask() for group in groups], dim=1)
+def _encode(groups: Sequence[TokenGroup], layers: nn.ModuleList, norm: nn.Module) -> TokenGroup:
+    """All tokens of the groups, in their order, after an encoder."""
+    joint = join_groups(groups)
+    tokens = joint.tokens
     for layer in layers:
-        tokens = layer(tokens, padding)
-    return norm(tokens), padding
+        tokens = layer(tokens, joint.padding)
+    return TokenGroup(norm(tokens), joint.padding)

@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import torch
 from detectron2.layers import ShapeSpec
 from torch import Tensor
 
-__all__ = ["FeatureMap", "FrameFeatures", "check_levels"]
+__all__ = ["FeatureMap", "FrameFeatures", "SizeConstants", "check_levels"]
+
+_Made = TypeVar("_Made")
+
+
+class SizeConstants:
+    """Tensors that depend on sizes alone, kept under what they depend on.
+
+    Args:
+        limit: how many are kept; those that were not asked for the longest go first.
+    """
+
+    def __init__(self, limit: int = 256) -> None:
+        self._limit = limit
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], _Made]) -> _Made:
+        """What is kept under ``key``; what ``make`` gives where nothing is."""
+        if key not in self._kept:
+            # Not of inference mode, whose tensors no training could use later.
+            with torch.inference_mode(False), torch.no_grad():
+                self._kept[key] = make()
+            if len(self._kept) > self._limit:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
 
 
 @dataclass(frozen=True)
@@ -21,11 +48,14 @@ class FeatureMap:
         stride: pixels of the image a cell stands for, in both directions.
         image_sizes: (height, width) in pixels of each image of the batch before padding; images
             lie at the top left, the padding right and below.
+        constants: what was made of sizes alone, by :meth:`once`; shared by the maps of a frame, and
+            by the frames of a video.
     """
 
     data: Tensor
     stride: int
     image_sizes: tuple[tuple[int, int], ...]
+    constants: SizeConstants = field(default_factory=lambda: SizeConstants(), compare=False)
 
     @property
     def valid_sizes(self) -> list[tuple[int, int]]:
@@ -33,16 +63,41 @@ class FeatureMap:
         s = self.stride
         return [(-(-h // s), -(-w // s)) for h, w in self.image_sizes]
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no cell of it is padding."""
+        return set(self.valid_sizes) == {tuple(self.data.shape[-2:])}
+
+    def like(self, data: Tensor) -> FeatureMap:
+        """Other channels of the same cells."""
+        return replace(self, data=data)
+
+    def once(self, name: Hashable, make: Callable[[], _Made]) -> _Made:
+        """What ``make`` gives; it depends on the sizes, the dtype and the device of the map alone.
+
+        So it is made for the first frame of a size, and on a GPU nothing is sent over in later
+        ones.
+        """
+        data = self.data
+        size = (tuple(data.shape[-2:]), self.stride, self.image_sizes, data.dtype, data.device)
+        return self.constants.get((name, *size), make)
+
     def valid(self) -> Tensor:
         """``(B, 1, H, W)`` bool, True where a cell holds at least one pixel of the image."""
+        return self.once("valid", self._valid)
+
+    def axis_coordinates(self) -> tuple[Tensor, Tensor]:
+        """Centres of the rows ``(B, H)`` and of the columns ``(B, W)``, 1 = the image's extent."""
+        return self.once("axis_coordinates", self._axis_coordinates)
+
+    def _valid(self) -> Tensor:
         height, width = self.data.shape[-2:]
         sizes = torch.tensor(self.valid_sizes, device=self.data.device)
         rows = torch.arange(height, device=self.data.device) < sizes[:, :1]
         columns = torch.arange(width, device=self.data.device) < sizes[:, 1:]
         return (rows[:, None, :, None] & columns[:, None, None, :]).to(torch.bool)
 
-    def axis_coordinates(self) -> tuple[Tensor, Tensor]:
-        """Centres of the rows ``(B, H)`` and of the columns ``(B, W)``, 1 = the image's extent."""
+    def _axis_coordinates(self) -> tuple[Tensor, Tensor]:
         height, width = self.data.shape[-2:]
         like = {"device": self.data.device, "dtype": self.data.dtype}
         extents = torch.tensor(self.image_sizes, **like)
@@ -79,7 +134,7 @@ class FrameFeatures:
         """The features of one frame of each clip out of those of all frames, frame by frame."""
         part = slice(index * batch_size, (index + 1) * batch_size)
         maps = {
-            name: FeatureMap(m.data[part], m.stride, m.image_sizes[part])
+            name: replace(m, data=m.data[part], image_sizes=m.image_sizes[part])
             for name, m in self.maps.items()
         }
         return FrameFeatures(maps, self.context_feature)

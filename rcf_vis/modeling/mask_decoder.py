@@ -44,7 +44,9 @@ class _Step(nn.Module):
         # Nearest, as in FPN: a bilinear kernel would carry padding over the image's border.
         upsampled = F.interpolate(self.narrow(coarse), size=lateral.data.shape[-2:])
         merged = upsampled + self.lateral(lateral.data)
-        return F.relu(self.smooth(merged * lateral.valid()))
+        if not lateral.is_full:
+            merged = merged * lateral.valid()
+        return F.relu(self.smooth(merged))
 
 
 class MaskDecoder(nn.Module):
@@ -114,4 +116,4 @@ class MaskDecoder(nn.Module):
         x, level = F.relu(self.top(target.data)), target
         for step, lateral in zip(self.steps, finer, strict=False):
             x, level = step(x, lateral), lateral
-        return FeatureMap(self.segmentation(x), level.stride, level.image_sizes)
+        return level.like(self.segmentation(x))

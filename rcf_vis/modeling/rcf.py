@@ -16,7 +16,7 @@ from rcf_vis.tracking import IdentityRules, IdentityState, TrackInstances, assig
 from .audio import AudioContext
 from .context_fusion import RobustContextFusion
 from .criterion import SetCriterion
-from .feature_map import FeatureMap, FrameFeatures, check_levels
+from .feature_map import FeatureMap, FrameFeatures, SizeConstants, check_levels
 from .instance_decoder import InstanceDecoder
 from .instance_heads import InstanceHeads
 from .mask_decoder import MaskDecoder
@@ -94,6 +94,7 @@ class RCF(nn.Module):
         self.identity_rules = identity_rules
         self.score_thresh = score_thresh
         self.mask_thresh = mask_thresh
+        self._constants = SizeConstants()
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), False)
 
@@ -162,9 +163,13 @@ class RCF(nn.Module):
         batch = ImageList.from_tensors(images, self.size_divisibility)
         features = self.backbone(batch.tensor)
         sizes = tuple((int(h), int(w)) for h, w in batch.image_sizes)
+        constants = SizeConstants() if self.training else self._constants  # sizes are random there
         strides = {name: shape.stride for name, shape in self.backbone.output_shape().items()}
         return FrameFeatures(
-            {name: FeatureMap(features[name], strides[name], sizes) for name in self.in_features},
+            {
+                name: FeatureMap(features[name], strides[name], sizes, constants)
+                for name in self.in_features
+            },
             self.context_feature,
         )
 

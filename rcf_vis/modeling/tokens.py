@@ -17,6 +17,7 @@ __all__ = [
     "TargetTokenizer",
     "TokenGroup",
     "adaptive_pool_weights",
+    "join_groups",
 ]
 
 REF_WEIGHT_ACTIVATIONS = ("sigmoid", "softmax", "none")
@@ -45,6 +46,14 @@ class TokenGroup:
         return torch.zeros(self.tokens.shape[:2], dtype=torch.bool, device=self.tokens.device)
 
 
+def join_groups(groups: Sequence[TokenGroup]) -> TokenGroup:
+    """All tokens of some groups, in their order."""
+    padding = None
+    if any(group.padding is not None for group in groups):
+        padding = torch.cat([group.padding_mask() for group in groups], dim=1)
+    return TokenGroup(torch.cat([group.tokens for group in groups], dim=1), padding)
+
+
 def _grid_positions(rows: Tensor, columns: Tensor, dim: int) -> Tensor:
     """Encode a grid given by its rows ``(B, H)`` and columns ``(B, W)``: ``(B, H·W, dim)``."""
     shape = (*rows.shape, columns.shape[1])
@@ -62,8 +71,14 @@ class TargetTokenizer(nn.Module):
     def forward(self, target: FeatureMap) -> TokenGroup:
         """``(B, C, H, W)`` → H·W tokens of width C', row by row."""
         tokens = self.proj(target.data).flatten(2).transpose(1, 2)
-        positions = _grid_positions(*target.axis_coordinates(), tokens.shape[-1])
-        return TokenGroup(tokens + positions, ~target.valid().flatten(1))
+        dim = tokens.shape[-1]
+        positions = target.once(
+            ("positions", dim), lambda: _grid_positions(*target.axis_coordinates(), dim)
+        )
+        padding = None
+        if not target.is_full:
+            padding = target.once("padding", lambda: ~target.valid().flatten(1))
+        return TokenGroup(tokens + positions, padding)
 
 
 class FullReferenceTokenizer(nn.Module):
@@ -89,10 +104,7 @@ class FullReferenceTokenizer(nn.Module):
         """δ feature maps ``(B, C, H, W)``, newest first → δ·H·W tokens, newest first."""
         _check_references(references, len(self.frames))
         groups = [tokens(map_) for tokens, map_ in zip(self.frames, references, strict=True)]
-        return TokenGroup(
-            torch.cat([group.tokens for group in groups], dim=1),
-            torch.cat([group.padding_mask() for group in groups], dim=1),
-        )
+        return join_groups(groups)
 
 
 class ReferenceTokenizer(nn.Module):
@@ -144,7 +156,11 @@ class ReferenceTokenizer(nn.Module):
             features = self.weight_map(features, newest.valid()) * features
         grid = self._compress(features, newest)
         tokens = self.proj(grid).flatten(2).transpose(1, 2)
-        return TokenGroup(tokens + self._positions(newest, tokens.shape[-1]))
+        dim = tokens.shape[-1]
+        positions = newest.once(
+            ("reference positions", self.token_size, dim), lambda: self._positions(newest, dim)
+        )
+        return TokenGroup(tokens + positions)
 
     def weight_map(self, features: Tensor, valid: Tensor) -> Tensor:
         """W of eq. 2: ``(B, δC, H, W)`` and the valid pixels ``(B, 1, H, W)`` → ``(B, 1, H, W)``.
@@ -161,7 +177,10 @@ class ReferenceTokenizer(nn.Module):
 
     def _compress(self, features: Tensor, geometry: FeatureMap) -> Tensor:
         size = self.token_size if self.pool is None else self.token_size * _DWCONV_SIZE
-        by_rows, by_columns = self._pool_weights(geometry, size, features.dtype)
+        by_rows, by_columns = geometry.once(
+            ("pooling", size, features.dtype),
+            lambda: self._pool_weights(geometry, size, features.dtype),
+        )
         pooled = by_rows[:, None] @ features @ by_columns[:, None].transpose(-1, -2)
         return pooled if self.pool is None else self.pool(pooled)
 

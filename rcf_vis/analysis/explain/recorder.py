@@ -152,7 +152,7 @@ class StepRecorder:
         return EncoderAttention(
             weights=weights.cpu(),
             groups=self._groups(weights.shape[-1], grid, seen),
-            padding=fused.padding[0, : weights.shape[-1]].cpu(),
+            padding=fused.padding_mask()[0, : weights.shape[-1]].cpu(),
             grid=grid,
             valid=target.valid_sizes[0],
         )
