@@ -1,11 +1,12 @@
 """Training of RCF with Detectron2's loop."""
 
+from rcf_vis.modeling.memory_format import use_channels_last
+
 from .accumulation import AccumulatingAMPTrainer, AccumulatingTrainer, build_loop, check_batch_size
 from .activation_checkpointing import checkpoint_activations
 from .command_line import launch_from_command_line
 from .ema import ModelEMA
 from .lazy import WarmupPolyMultiplier, load_dataset
-from .memory_format import use_channels_last
 from .optimizer import FullModelClippingAdamW, build_optimizer, parameter_groups
 from .trainer import Trainer, check_classes, create_ddp
 from .weights_evaluation import evaluate_weights

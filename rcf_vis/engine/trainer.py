@@ -25,11 +25,11 @@ from torch.utils.data import DataLoader
 from rcf_vis.checkpoint import RCFCheckpointer, known_class_names, load_part_weights
 from rcf_vis.data import build_test_loader, build_train_loader
 from rcf_vis.evaluation import YTVISEvaluator
+from rcf_vis.modeling.memory_format import use_channels_last
 
 from .accumulation import build_loop, check_batch_size
 from .activation_checkpointing import checkpoint_activations
 from .ema import ModelEMA
-from .memory_format import use_channels_last
 from .optimizer import build_optimizer
 from .two_thresholds import RawOutputs, TwoThresholdsEvaluator
 

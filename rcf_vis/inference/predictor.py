@@ -15,6 +15,7 @@ from rcf_vis.data.augmentation import build_test_augmentation, frame_to_tensor
 from rcf_vis.modeling import OnlineState
 
 from .class_names import model_metadata
+from .optimize import optimize_for_inference
 
 __all__ = ["OnlinePredictor"]
 
@@ -55,6 +56,7 @@ class OnlinePredictor:
             class_names=known_class_names(cfg.DATASETS.TEST),
             load_ema=cfg.SOLVER.EMA.EVALUATE,
         ).load(cfg.MODEL.WEIGHTS)
+        self.model = optimize_for_inference(self.model, inplace=True)
         self.metadata = model_metadata(cfg, loaded.get("class_names"))
         self.augmentation = build_test_augmentation(cfg)
         self.input_format = cfg.INPUT.FORMAT

@@ -8,8 +8,9 @@ from dataclasses import replace
 import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
-from detectron2.structures import Boxes, ImageList, Instances
+from detectron2.structures import Boxes, Instances
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from rcf_vis.tracking import IdentityRules, IdentityState, TrackInstances, assign_identities
 
@@ -160,9 +161,8 @@ class RCF(nn.Module):
     def extract_features(self, images: Sequence[Tensor]) -> FrameFeatures:
         """Normalise, pad to one size and run the backbone; ``(3, h, w)`` each, any dtype."""
         images = [(x.to(self.device).float() - self.pixel_mean) / self.pixel_std for x in images]
-        batch = ImageList.from_tensors(images, self.size_divisibility)
-        features = self.backbone(batch.tensor)
-        sizes = tuple((int(h), int(w)) for h, w in batch.image_sizes)
+        features = self.backbone(_padded(images, self.size_divisibility))
+        sizes = tuple((int(x.shape[-2]), int(x.shape[-1])) for x in images)
         constants = SizeConstants() if self.training else self._constants  # sizes are random there
         strides = {name: shape.stride for name, shape in self.backbone.output_shape().items()}
         return FrameFeatures(
@@ -349,6 +349,19 @@ class RCF(nn.Module):
             output, state = self.step(frame, state, audio_features[t])
             outputs.append(output)
         return outputs
+
+
+def _padded(images: Sequence[Tensor], divisor: int) -> Tensor:
+    """A batch of images, zeros at the right and below, both sides a multiple of ``divisor``.
+
+    Detectron2's ImageList computes the sizes as tensors; here nothing is made but the batch.
+    """
+    height, width = (
+        -(-max(x.shape[axis] for x in images) // divisor) * divisor for axis in (-2, -1)
+    )
+    return torch.stack(
+        [F.pad(x, (0, width - x.shape[-1], 0, height - x.shape[-2])) for x in images]
+    )
 
 
 def _check_evaluation_keys(test: CfgNode) -> None:

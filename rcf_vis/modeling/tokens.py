@@ -152,9 +152,10 @@ class ReferenceTokenizer(nn.Module):
         _check_references(references, self.num_frames)
         newest = references[0]
         features = torch.cat([r.data for r in references], dim=1)
+        weights = None
         if self.weight is not None:
-            features = self.weight_map(features, newest.valid()) * features
-        grid = self._compress(features, newest)
+            weights = self.weight_map(features, newest.valid())
+        grid = self._compress(features, weights, newest)
         tokens = self.proj(grid).flatten(2).transpose(1, 2)
         dim = tokens.shape[-1]
         positions = newest.once(
@@ -175,14 +176,26 @@ class ReferenceTokenizer(nn.Module):
             return logits.masked_fill(~valid, float("-inf")).flatten(1).softmax(1).view(shape)
         return logits
 
-    def _compress(self, features: Tensor, geometry: FeatureMap) -> Tensor:
+    def _compress(self, features: Tensor, weights: Tensor | None, geometry: FeatureMap) -> Tensor:
+        """ϕ(W · f): one matrix of the pixels' shares in the cells, times the pixels."""
         size = self.token_size if self.pool is None else self.token_size * _DWCONV_SIZE
-        by_rows, by_columns = geometry.once(
+        shares = geometry.once(
             ("pooling", size, features.dtype),
-            lambda: self._pool_weights(geometry, size, features.dtype),
+            lambda: self._cell_shares(geometry, size, features.dtype),
         )
-        pooled = by_rows[:, None] @ features @ by_columns[:, None].transpose(-1, -2)
+        if weights is not None:
+            # W goes to the few cells, not to the many channels. What it is in the padding, even
+            # if that were not finite, the shares of 0 there must not see.
+            shares = torch.where(shares > 0, shares * weights.flatten(2), 0)
+        pooled = shares @ features.flatten(2).transpose(1, 2)  # (B, size², δC)
+        pooled = pooled.transpose(1, 2).unflatten(2, (size, size))
         return pooled if self.pool is None else self.pool(pooled)
+
+    def _cell_shares(self, geometry: FeatureMap, size: int, dtype: torch.dtype) -> Tensor:
+        """``(B, size², H·W)``: the share of each pixel in each cell."""
+        by_rows, by_columns = self._pool_weights(geometry, size, torch.float64)
+        shares = by_rows[:, :, None, :, None] * by_columns[:, None, :, None, :]
+        return shares.flatten(3).flatten(1, 2).to(dtype)
 
     def _positions(self, geometry: FeatureMap, dim: int) -> Tensor:
         # The centre of a cell is the mean of the pixels pooled into it, so both grids agree.

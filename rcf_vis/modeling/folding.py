@@ -1,0 +1,113 @@
+"""Batch norms folded into the convolutions before them, for inference."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from copy import deepcopy
+
+import torch
+from detectron2.layers import Conv2d, FrozenBatchNorm2d
+from torch import Tensor, nn
+
+__all__ = ["fold_batch_norms"]
+
+logger = logging.getLogger(__name__)
+
+_NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
+_SIDE = 64  # of the picture that the network is tried with
+
+
+def fold_batch_norms(network: nn.Module) -> nn.Module:
+    """Fold each batch norm that follows a convolution into that convolution.
+
+    A batch norm that does not train multiplies each channel and adds to it; so does a convolution
+    that is scaled and has a bias. Which batch norm follows which convolution is seen by trying the
+    network with a small picture; what does not have that form is left as it is.
+
+    Args:
+        network: takes a batch of images, ``(B, 3, H, W)``; in evaluation mode. It is changed in
+            place.
+
+    Returns:
+        The network; as it was, which is logged, where folding changed what it gives.
+    """
+    if network.training:
+        raise ValueError("a network is folded in evaluation mode: call eval() first")
+    if not any(isinstance(module, _NORMS) for module in network.modules()):
+        return network
+    before = deepcopy(network)
+    parameter = next(network.parameters())
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(1, 3, _SIDE, _SIDE, generator=generator).to(parameter)
+    for conv, norm in _pairs(network, images):
+        _fold(conv, norm)
+        _replace(network, norm)
+    for module in network.modules():  # Detectron2's convolution calls its norm itself
+        if isinstance(module, Conv2d) and isinstance(module.norm, _NORMS):
+            _fold(module, module.norm)
+            module.norm = None
+    if not _same(before, network, images):
+        logger.warning("Batch norms are not folded: the network would give something else")
+        return before
+    return network
+
+
+def _pairs(network: nn.Module, images: Tensor) -> list[tuple[nn.Conv2d, nn.Module]]:
+    """(convolution, batch norm) of those that are called one after the other, each once."""
+    made_by: dict[int, nn.Conv2d] = {}
+    pairs: list[tuple[nn.Conv2d, nn.Module]] = []
+    alive: list[Tensor] = []  # so that no two outputs have one id
+
+    def after_conv(module: nn.Module, args: tuple, output: Tensor) -> None:
+        alive.append(output)
+        made_by[id(output)] = module
+
+    def before_norm(module: nn.Module, args: tuple) -> None:
+        if id(args[0]) in made_by:
+            pairs.append((made_by[id(args[0])], module))
+
+    handles = []
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            handles.append(module.register_forward_hook(after_conv))
+        elif isinstance(module, _NORMS):
+            handles.append(module.register_forward_pre_hook(before_norm))
+    try:
+        with torch.no_grad():
+            network(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    times = Counter(id(module) for pair in pairs for module in pair)
+    return [pair for pair in pairs if all(times[id(module)] == 1 for module in pair)]
+
+
+@torch.no_grad()
+def _fold(conv: nn.Conv2d, norm: nn.Module) -> None:
+    # In double precision: the variances of a trained network span many orders of magnitude.
+    deviation = (norm.running_var.double() + norm.eps).sqrt()
+    scale = (1 if norm.weight is None else norm.weight.double()) / deviation
+    shift = (0 if norm.bias is None else norm.bias.double()) - norm.running_mean.double() * scale
+    bias = 0 if conv.bias is None else conv.bias.double()
+    weight = conv.weight.double() * scale.view(-1, 1, 1, 1)
+    conv.weight = nn.Parameter(weight.to(conv.weight), requires_grad=False)
+    conv.bias = nn.Parameter((bias * scale + shift).to(conv.weight), requires_grad=False)
+
+
+def _replace(network: nn.Module, norm: nn.Module) -> None:
+    """Leave of a batch norm what it does besides: timm's have an activation in them."""
+    rest = nn.Sequential(*(getattr(norm, name) for name in ("drop", "act") if hasattr(norm, name)))
+    for module in network.modules():
+        for name, child in module.named_children():
+            if child is norm:
+                setattr(module, name, rest)
+
+
+@torch.no_grad()
+def _same(one: nn.Module, other: nn.Module, images: Tensor) -> bool:
+    expected, found = one(images), other(images)
+    return all(
+        (expected[name] - found[name]).abs().max() <= 1e-3 * expected[name].abs().max()
+        for name in expected
+    )
