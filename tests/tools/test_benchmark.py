@@ -1,0 +1,64 @@
+"""tools/benchmark.py: every stage is there, and as many objects as were asked for."""
+
+import json
+
+import pytest
+import torch
+
+from tests.scripts import ROOT, load_script
+
+TINY = ["--config-file", str(ROOT / "configs/synthvis/rcf_tiny.yaml"), "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    return load_script("tools/benchmark.py")
+
+
+def test_all_stages_of_a_step(benchmark, tmp_path, capsys, monkeypatch):
+    counts = []
+    decide = benchmark.rcf.RCF.decide
+
+    def counted(*args, **kwargs):
+        instances, identities = decide(*args, **kwargs)
+        counts.append((len(instances), instances.image_size, tuple(instances.track_ids.tolist())))
+        return instances, identities
+
+    monkeypatch.setattr(benchmark.rcf.RCF, "decide", counted)
+    out = tmp_path / "out.json"
+    words = ["--size", "160x96", "96x64", "--objects", "0", "3", "--frames", "3", "--warmup", "1"]
+    benchmark.main([*TINY, *words, "--json", str(out)])
+    content = json.loads(out.read_text())
+    assert content["machine"]["torch"] == torch.__version__
+    assert content["machine"]["threads"] == torch.get_num_threads()
+    assert [(r["size"], r["objects"]) for r in content["results"]] == [
+        ([160, 96], 0),
+        ([160, 96], 3),
+        ([96, 64], 0),
+        ([96, 64], 3),
+    ]
+    assert counts[4:8] == [(3, (96, 160), (0, 1, 2))] * 4 and counts[0] == (0, (96, 160), ())
+    shown = capsys.readouterr().out
+    for result in content["results"]:
+        times = result["milliseconds"]
+        assert set(times) == {*benchmark.STAGES, "whole step", "bare backbone"}
+        for name in (*benchmark.STAGES, "whole step"):
+            assert 0 < times[name]["p50"] <= times[name]["p95"] <= times[name]["p99"]
+            assert name in shown
+        stages = sum(times[name]["p50"] for name in benchmark.STAGES)
+        assert stages < 1.5 * times["whole step"]["p99"]
+        step = times["whole step"]["p50"]
+        latency = result["latency of a stream of 6 frames a second, s"]
+        assert latency == pytest.approx(1 / 6 + step / 1000)
+        assert result["frames a second"] == pytest.approx(1000 / step)
+
+
+def test_bad_words(benchmark, monkeypatch, capsys):
+    with pytest.raises(SystemExit, match="--objects 11: there are 10 slots"):
+        benchmark.main([*TINY, "--size", "96x64", "--objects", "11", "--frames", "1"])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit, match="--device cuda: there is no GPU"):
+        benchmark.main([*TINY[:2], "--device", "cuda"])
+    with pytest.raises(SystemExit):
+        benchmark.main([*TINY, "--size", "640"])
+    assert "expected WIDTHxHEIGHT, got '640'" in capsys.readouterr().err

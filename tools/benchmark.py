@@ -1,0 +1,276 @@
+#!/usr/bin/env python
+"""Measure what an online step costs, stage by stage, and against its own bare backbone.
+
+    python tools/benchmark.py --config-file configs/rcf_r50.yaml --size 640x360 1920x1080
+    python tools/benchmark.py --config-file configs/real/rcf_lite.yaml --device cuda --json out.json
+
+Frames of a picture that moves are decoded, resized, passed through the network and decided on, as
+OnlinePredictor and the evaluator do it. Weights are random unless --opts MODEL.WEIGHTS names some;
+whatever they are, as many slots fire as --objects says, with ellipses that move for masks, each
+5 % of the frame: what comes behind the network costs what it does with so many objects. After each
+frame the bare backbone (as it is trained, not made ready for inference) is timed as well.
+"""
+
+import argparse
+import copy
+import json
+import platform
+import resource
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from unittest import mock
+
+import cv2
+import numpy as np
+import torch
+from detectron2.modeling import build_model
+from detectron2.utils.file_io import PathManager
+from tabulate import tabulate
+from tqdm import tqdm
+
+from rcf_vis import optimize_for_inference
+from rcf_vis.checkpoint import RCFCheckpointer, load_part_weights
+from rcf_vis.config import read_config
+from rcf_vis.data.augmentation import build_test_augmentation, frame_to_tensor
+from rcf_vis.files import whole_file
+from rcf_vis.modeling import rcf
+from rcf_vis.modeling.online import FrameOutput
+from rcf_vis.tracking import IdentityState, box_masks_of
+
+STAGES = (
+    *("decode", "resize", "copy in", "backbone", "fusion", "mask decoder", "instance decoder"),
+    *("masks", "identities", "copy out", "encode"),
+)
+STREAM_FPS = 6  # of YouTube-VIS, which the paper's latency is about
+
+
+def get_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config-file", required=True, metavar="FILE")
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), help="default: cuda where there is one"
+    )
+    parser.add_argument(
+        "--size", type=frame_size, nargs="+", default=[(640, 360)], metavar="WxH",
+        help="of the source, default 640x360",
+    )  # fmt: skip
+    parser.add_argument(
+        "--objects", type=int, nargs="+", default=[3], metavar="N", help="default 3"
+    )
+    parser.add_argument("--frames", type=int, default=30, help="measured, default 30")
+    parser.add_argument("--warmup", type=int, default=5, help="frames before, default 5")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument(
+        "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE",
+        help="config options, at the end of the command",
+    )  # fmt: skip
+    return parser
+
+
+class Stopwatch:
+    """Seconds of each stage, frame by frame; waits for a GPU before it looks at the clock."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.seconds: dict[str, list[float]] = defaultdict(list)
+
+    def now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = self.now()
+        yield
+        self.seconds[name].append(self.now() - start)
+
+    def around(self, function, name: str):
+        def timed(*args, **kwargs):
+            with self.stage(name):
+                return function(*args, **kwargs)
+
+        return timed
+
+
+class Source(Sequence):
+    """Frames of a camera: jpegs in memory, decoded and resized when they are asked for."""
+
+    def __init__(self, size: tuple[int, int], length: int, cfg, watch: Stopwatch) -> None:
+        width, height = size
+        noise = np.random.default_rng(0).integers(0, 256, (height // 8 + 9, width // 8 + 9, 3))
+        picture = cv2.resize(
+            noise.astype(np.uint8), None, fx=8, fy=8, interpolation=cv2.INTER_CUBIC
+        )
+        views = [picture[k : k + height, k : k + width] for k in range(8)]
+        self._jpegs = [cv2.imencode(".jpg", view)[1] for view in views]
+        self._length = length
+        self._resize = build_test_augmentation(cfg)
+        self._watch = watch
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        if index >= self._length:
+            raise IndexError(index)
+        with self._watch.stage("decode"):
+            frame = cv2.imdecode(self._jpegs[index % len(self._jpegs)], cv2.IMREAD_COLOR)
+        with self._watch.stage("resize"):
+            image = frame_to_tensor(self._resize.get_transform(frame).apply_image(frame))
+        with self._watch.stage("copy in"):
+            return image.to(self._watch.device)
+
+
+def with_objects(output: FrameOutput, count: int, number: int) -> FrameOutput:
+    """The output of the network with ``count`` slots that fire, on ellipses of 5 % of the frame."""
+    logits = torch.zeros_like(output.logits)
+    logits[:, -1] = 9.0
+    logits[:count, -1], logits[:count, 0] = 0.0, 9.0
+    height, width = output.masks.shape[1:]
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    masks = torch.full_like(output.masks, -9.0)
+    for slot in range(count):
+        centre = ((0.1 + 0.31 * slot + 0.003 * number) % 1, (0.2 + 0.17 * slot) % 1)
+        reach = ((x / width - centre[0]) ** 2 + (y / height - centre[1]) ** 2).sqrt()
+        masks[slot] = (60 * ((0.05 / np.pi) ** 0.5 - reach)).to(masks)
+    return output._replace(logits=logits, masks=masks)
+
+
+def measure(model, backbone, cfg, size, objects: int, frames: int, warmup: int) -> dict:
+    """Milliseconds of each stage, of the whole step and of the bare backbone."""
+    watch = Stopwatch(model.device)
+    source = Source(size, frames + warmup, cfg, watch)
+    identities, (width, height) = IdentityState(), size
+    parts = {
+        "backbone": model.backbone,
+        "fusion": model.context_fusion,
+        "mask decoder": model.mask_decoder,
+        "instance decoder": model.instance_decoder,
+    }
+    with ExitStack() as stack:
+        for name, part in parts.items():
+            timed = watch.around(part.forward, name)
+            stack.enter_context(mock.patch.object(part, "forward", timed))
+        for name, function in (("masks", "binary_masks"), ("identities", "assign_identities")):
+            timed = watch.around(getattr(rcf, function), name)
+            stack.enter_context(mock.patch.object(rcf, function, timed))
+        stack.enter_context(torch.no_grad())
+        outputs = model.run_network({"image": source})
+        for number in tqdm(range(frames + warmup), desc=f"{width}x{height}, {objects} objects"):
+            start = watch.now()
+            output = next(outputs)
+            network = watch.now() - start
+            if objects > len(output.logits):
+                raise SystemExit(
+                    f"--objects {objects}: there are {len(output.logits)} slots "
+                    "(MODEL.RCF.NUM_OBJECT_QUERIES)"
+                )
+            output = with_objects(output, objects, number)
+            start = watch.now()
+            instances, identities = model.decide(output, identities, (height, width))
+            with watch.stage("copy out"):
+                instances = instances.to("cpu")
+            with watch.stage("encode"):
+                box_masks_of(instances).rles()
+            watch.seconds["whole step"].append(network + watch.now() - start)
+            rows, columns = (
+                -(-side // model.size_divisibility) * model.size_divisibility
+                for side in output.image_size
+            )
+            image = torch.zeros(1, 3, rows, columns, device=model.device)
+            with watch.stage("bare backbone"):
+                backbone(image)
+    found = {name: 1000 * np.array(times[warmup:]) for name, times in watch.seconds.items()}
+    figures = {
+        name: dict(zip(("p50", "p95", "p99"), np.percentile(times, (50, 95, 99)), strict=True))
+        for name, times in found.items()
+    }
+    step = figures["whole step"]["p50"]
+    predictor = found["whole step"] - found["decode"] - found["encode"]
+    return {
+        "size": [width, height],
+        "network input": list(output.image_size[::-1]),
+        "objects": objects,
+        "milliseconds": figures,
+        "frames a second": 1000 / step,
+        "latency of a stream of 6 frames a second, s": 1 / STREAM_FPS + step / 1000,
+        "step / bare backbone": float(np.median(predictor / found["bare backbone"])),
+        "peak memory, MB": _peak_memory(model.device),
+    }
+
+
+def show(result: dict) -> str:
+    figures = result["milliseconds"]
+    rows = [[name, *figures[name].values()] for name in (*STAGES, "whole step", "bare backbone")]
+    (width, height), (columns, lines) = result["size"], result["network input"]
+    table = tabulate(rows, ["ms", "p50", "p95", "p99"], tablefmt="pipe", floatfmt=".1f")
+    title = f"{width}×{height}, to the network {columns}×{lines}, {result['objects']} objects"
+    return (
+        f"\n{title}\n{table}\n"
+        f"{result['frames a second']:.1f} frames/s; step without decoding and encoding ÷ bare "
+        f"backbone {result['step / bare backbone']:.2f}; latency (1/6 s + step) "
+        f"{result['latency of a stream of 6 frames a second, s']:.3f} s; "
+        f"peak memory {result['peak memory, MB']} MB"
+    )
+
+
+def machine(device: torch.device) -> dict[str, str | int]:
+    """What the figures are of."""
+    name = platform.processor() or platform.machine()
+    cpu_info = Path("/proc/cpuinfo")
+    if cpu_info.is_file():
+        lines = cpu_info.read_text().splitlines()
+        name = next((x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")), name)
+    made = {"CPU": name, "threads": torch.get_num_threads(), "torch": torch.__version__}
+    if device.type == "cuda":
+        made["GPU"] = torch.cuda.get_device_name(device)
+        made["CUDA"] = torch.version.cuda
+    return {**made, "Python": platform.python_version()}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = get_parser().parse_args(argv)
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise SystemExit("--device cuda: there is no GPU that PyTorch can use")
+    cfg = read_config(args.config_file, ["MODEL.WEIGHTS", "", *args.opts, "MODEL.DEVICE", device])
+    model = load_part_weights(build_model(cfg), cfg).eval()
+    if cfg.MODEL.WEIGHTS and PathManager.isfile(cfg.MODEL.WEIGHTS):
+        RCFCheckpointer(model).load(cfg.MODEL.WEIGHTS)
+    backbone = copy.deepcopy(model.backbone)
+    model = optimize_for_inference(model, inplace=True)
+    about = {"config": args.config_file, **machine(model.device)}
+    print(", ".join(f"{key} {value}" for key, value in about.items()))
+    results = []
+    for size in args.size:
+        for objects in args.objects:
+            results.append(measure(model, backbone, cfg, size, objects, args.frames, args.warmup))
+            print(show(results[-1]), flush=True)
+            if args.json:  # each as soon as it is known
+                with whole_file(args.json) as temporary:
+                    temporary.write_text(json.dumps({"machine": about, "results": results}))
+
+
+def frame_size(text: str) -> tuple[int, int]:
+    """``640x360`` → (640, 360)."""
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT, got '{text}'")
+    return int(width), int(height)
+
+
+def _peak_memory(device: torch.device) -> int:
+    """Of the GPU what PyTorch took of it, else of the process; since it began."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) // 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+if __name__ == "__main__":
+    main()
