@@ -9,7 +9,7 @@ import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling import build_model
 
-from rcf_vis import OnlinePredictor
+from rcf_vis import OnlinePredictor, optimize_for_inference
 from rcf_vis.checkpoint import RCFCheckpointer
 from rcf_vis.data import register_ytvis_instances
 from rcf_vis.engine import Trainer
@@ -82,7 +82,7 @@ def test_stream_is_batch(cfg, clips, tmp_path):
 
     predictor = OnlinePredictor(cfg)
     loader = Trainer.build_test_loader(cfg, NAME)
-    model.eval()
+    model = optimize_for_inference(model)
     stream = []
     with torch.no_grad():
         for (video,) in loader:

@@ -25,6 +25,8 @@ from torch.utils.data import DataLoader
 from rcf_vis.checkpoint import RCFCheckpointer, known_class_names, load_part_weights
 from rcf_vis.data import build_test_loader, build_train_loader
 from rcf_vis.evaluation import YTVISEvaluator
+from rcf_vis.inference import optimize_for_inference
+from rcf_vis.modeling import RCF
 from rcf_vis.modeling.memory_format import use_channels_last
 
 from .accumulation import build_loop, check_batch_size
@@ -157,11 +159,16 @@ class Trainer(DefaultTrainer):
     ) -> OrderedDict:
         """Evaluate every test set, also at ``TEST.AP_SCORE_THRESH`` where it differs.
 
-        The network runs once for both; evaluators that are given see the first alone.
+        The network runs once for both; evaluators that are given see the first alone. An RCF is
+        evaluated as it will run: what is measured is a copy made ready for inference, the numbers
+        of ``OnlinePredictor`` to the bit.
 
         Returns:
             As ``DefaultTrainer.test``; the second results stand under ``score_thresh_<value>``.
         """
+        rcf = model.module if isinstance(model, DistributedDataParallel) else model
+        if isinstance(rcf, RCF):
+            model = rcf = optimize_for_inference(rcf)
         thresh = cfg.MODEL.RCF.TEST.AP_SCORE_THRESH
         first = cfg.MODEL.RCF.TEST.SCORE_THRESH
         if thresh in (-1, first) or evaluators is not None:
@@ -171,7 +178,6 @@ class Trainer(DefaultTrainer):
         second = cfg.clone()
         second.defrost()
         second.OUTPUT_DIR = os.path.join(cfg.OUTPUT_DIR, name)
-        rcf = model.module if isinstance(model, DistributedDataParallel) else model
         evaluators = [
             TwoThresholdsEvaluator(
                 model=rcf,
