@@ -9,18 +9,26 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling import build_model
 from detectron2.utils.file_io import PathManager
 
+from rcf_vis import OnlinePredictor
+from rcf_vis.analysis.cost import step_cost
 from rcf_vis.checkpoint import RCFCheckpointer, read_bare_weights
 from rcf_vis.config import read_config
 from rcf_vis.data import ClipDatasetMapper, register_ytvis_instances
+from rcf_vis.evaluation import TrackAccumulator
+from rcf_vis.inference.video_io import open_frames
 from rcf_vis.synthvis import SynthVISAudioSpec, SynthVISSpec, generate_split
 from tests.scripts import ROOT
 
 NAME = "for_bundled_models"
-SPECS = {"rcf_tiny": (SynthVISSpec, 12e6), "rcf_tiny_av": (SynthVISAudioSpec, 20e6)}
+MODELS = {  # largest file in bytes, classes
+    "synthvis/rcf_tiny": (12e6, [category["name"] for category in SynthVISSpec.categories]),
+    "synthvis/rcf_tiny_av": (20e6, [category["name"] for category in SynthVISAudioSpec.categories]),
+    "real/rcf_lite": (12e6, ["person", "cat", "dog", "vehicle", "animal"]),
+}
 
 
 def bundled_cfg(config):
-    return read_config(str(ROOT / f"configs/synthvis/{config}.yaml"), ["MODEL.DEVICE", "cpu"])
+    return read_config(str(ROOT / f"configs/{config}.yaml"), ["MODEL.DEVICE", "cpu"])
 
 
 def bundled_model(cfg):
@@ -29,18 +37,40 @@ def bundled_model(cfg):
     return model
 
 
-@pytest.mark.parametrize("config", SPECS)
+@pytest.mark.parametrize("config", MODELS)
 def test_weights_are_whole_and_of_the_right_categories(config):
     cfg = bundled_cfg(config)
-    spec_class, max_bytes = SPECS[config]
+    max_bytes, names = MODELS[config]
     path = PathManager.get_local_path(cfg.MODEL.WEIGHTS)
     content = read_bare_weights(path)
     found = {name: tuple(tensor.shape) for name, tensor in content["model"].items()}
     expected = build_model(cfg).state_dict()
     assert found == {name: tuple(tensor.shape) for name, tensor in expected.items()}
     assert all(tensor.isfinite().all() for tensor in content["model"].values())
-    assert content["class_names"] == [category["name"] for category in spec_class.categories]
+    assert content["class_names"] == names
     assert Path(path).stat().st_size <= max_bytes
+
+
+def test_the_model_for_real_videos_is_small():
+    cost = step_cost(build_model(bundled_cfg("real/rcf_lite")).eval(), size=(360, 640))
+    assert sum(cost.parameters.values()) <= 5.5e6
+    assert sum(cost.macs.values()) <= 3e9
+
+
+def test_the_model_for_real_videos_finds_what_is_there():
+    """Two people and a car, in the clips of the demo; their identities hold."""
+    predictor = OnlinePredictor(bundled_cfg("real/rcf_lite"))
+    found = {}
+    for clip in ("two_people_walking", "parking"):
+        predictor.reset()
+        frames = list(open_frames(ROOT / f"examples/clips/{clip}.mp4"))[8:14]
+        tracks = TrackAccumulator(video_id=1)
+        for frame in frames:
+            tracks.add(predictor(frame))
+        results = tracks.results(range(5))
+        whole = [r for r in results if all(r["segmentations"])]
+        found[clip] = [predictor.metadata.thing_classes[r["category_id"]] for r in whole]
+    assert "person" in found["two_people_walking"] and "vehicle" in found["parking"]
 
 
 @pytest.fixture
@@ -53,7 +83,7 @@ def clips(tmp_path):
         NAME, {}, str(json_file), str(folder / "JPEGImages"), str(folder / "audio")
     )
     np.random.seed(0)
-    mapper = ClipDatasetMapper(bundled_cfg("rcf_tiny_av"), is_train=True)
+    mapper = ClipDatasetMapper(bundled_cfg("synthvis/rcf_tiny_av"), is_train=True)
     yield [mapper(record) for record in DatasetCatalog.get(NAME)]
     DatasetCatalog.remove(NAME)
     MetadataCatalog.remove(NAME)
@@ -61,7 +91,7 @@ def clips(tmp_path):
 
 def test_the_model_with_audio_listens(clips):
     """It is surer of the classes with a video's own audio than with that of another video."""
-    model = bundled_model(bundled_cfg("rcf_tiny_av"))
+    model = bundled_model(bundled_cfg("synthvis/rcf_tiny_av"))
     model.training = True  # losses, yet BatchNorm's running statistics
     patches = [clip["audio"] for clip in clips]
     exchanged = [
