@@ -11,7 +11,7 @@ from rcf_vis.modeling.memory_format import use_channels_last
 __all__ = ["optimize_for_inference"]
 
 
-def optimize_for_inference(model: RCF, *, inplace: bool = False) -> RCF:
+def optimize_for_inference(model: RCF, *, inplace: bool = False, compile: bool = False) -> RCF:
     """Fold the batch norms of the backbone and lay its tensors out channels-last.
 
     :class:`~rcf_vis.inference.OnlinePredictor` does so by itself. What the model takes and gives,
@@ -21,6 +21,9 @@ def optimize_for_inference(model: RCF, *, inplace: bool = False) -> RCF:
     Args:
         model: trained; on its device.
         inplace: change the model itself, which can then be trained no longer.
+        compile: compile the backbone with ``torch.compile``, which needs a C++ compiler on a CPU
+            (``MODEL.RCF.TEST.COMPILE``). The first frame of each size then takes half a minute;
+            PyTorch compiles 8 sizes and runs others as they are.
 
     Returns:
         a model in evaluation mode.
@@ -35,4 +38,7 @@ def optimize_for_inference(model: RCF, *, inplace: bool = False) -> RCF:
     use_channels_last(model)
     for parameter in model.parameters():
         parameter.requires_grad_(False)
+    if compile:
+        # Frozen: the weights are constants, which the CPU's convolutions lay out once.
+        model.backbone.compile(dynamic=False, options={"freezing": True})
     return model

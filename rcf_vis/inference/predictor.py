@@ -30,6 +30,8 @@ class OnlinePredictor:
 
     Args:
         cfg: with the keys of :func:`rcf_vis.add_rcf_config`.
+        compile: see :func:`~rcf_vis.inference.optimize_for_inference`; None: as
+            ``MODEL.RCF.TEST.COMPILE`` says.
 
     Attributes:
         metadata: with ``thing_classes``, of ``DATASETS.TEST[0]`` or of the weights; None where
@@ -47,7 +49,7 @@ class OnlinePredictor:
         >>> instances = predictor(frame, audio=samples, sample_rate=44100)
     """
 
-    def __init__(self, cfg: CfgNode) -> None:
+    def __init__(self, cfg: CfgNode, *, compile: bool | None = None) -> None:
         self.cfg = cfg.clone()
         self.model = load_part_weights(build_model(self.cfg), self.cfg)
         self.model.eval()
@@ -56,7 +58,8 @@ class OnlinePredictor:
             class_names=known_class_names(cfg.DATASETS.TEST),
             load_ema=cfg.SOLVER.EMA.EVALUATE,
         ).load(cfg.MODEL.WEIGHTS)
-        self.model = optimize_for_inference(self.model, inplace=True)
+        compile = cfg.MODEL.RCF.TEST.COMPILE if compile is None else compile
+        self.model = optimize_for_inference(self.model, inplace=True, compile=compile)
         self.metadata = model_metadata(cfg, loaded.get("class_names"))
         self.augmentation = build_test_augmentation(cfg)
         self.input_format = cfg.INPUT.FORMAT

@@ -1,7 +1,9 @@
 """The same numbers with folded batch norms."""
 
 import copy
+import shutil
 
+import numpy as np
 import pytest
 import torch
 from detectron2.layers import FrozenBatchNorm2d
@@ -104,3 +106,20 @@ def test_the_predictor_does_so_by_itself():
         str(ROOT / "configs/real/rcf_lite.yaml"), ["MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", ""]
     )
     assert norms_of(OnlinePredictor(cfg).model) == 0
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_backbone_gives_the_same():
+    opts = ["MODEL.RCF.TEST.SCORE_THRESH", "0.0", "MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", ""]
+    config = str(ROOT / "configs/synthvis/rcf_tiny.yaml")
+    torch.manual_seed(0)
+    plain = OnlinePredictor(read_config(config, opts))
+    compiled = OnlinePredictor(read_config(config, [*opts, "MODEL.RCF.TEST.COMPILE", "True"]))
+    compiled.model.load_state_dict(plain.model.state_dict())
+    frames = np.random.default_rng(0).integers(0, 256, (3, 48, 80, 3), dtype=np.uint8)
+    for number, frame in enumerate(frames):
+        expected, found = plain(frame), compiled(frame)
+        torch.testing.assert_close(found.class_probs, expected.class_probs, atol=1e-4, rtol=1e-4)
+        assert torch.equal(found.track_ids, expected.track_ids), number
+    assert compiled.model.backbone._compiled_call_impl is not None
+    assert plain.model.backbone._compiled_call_impl is None
