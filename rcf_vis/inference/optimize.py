@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
+from functools import wraps
+from typing import Any
+
+import torch
 
 from rcf_vis.modeling import RCF
 from rcf_vis.modeling.folding import fold_batch_norms
@@ -39,6 +44,18 @@ def optimize_for_inference(model: RCF, *, inplace: bool = False, compile: bool =
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     if compile:
-        # Frozen: the weights are constants, which the CPU's convolutions lay out once.
-        model.backbone.compile(dynamic=False, options={"freezing": True})
+        model.backbone.forward = _compiled(model.backbone.forward)
     return model
+
+
+def _compiled(forward: Callable) -> Callable:
+    """With the weights as constants, which the CPU's convolutions lay out once."""
+    compiled = torch.compile(forward, dynamic=False)
+
+    @wraps(forward)
+    def run(*args: Any) -> Any:
+        # Not an option of torch.compile: the tracing looks for it before it looks at options
+        with torch.no_grad(), torch._inductor.config.patch(freezing=True):
+            return compiled(*args)
+
+    return run
