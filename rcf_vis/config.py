@@ -67,6 +67,8 @@ def _add_network(cfg: CN) -> None:
     cfg.MODEL.RCF.NUM_OBJECT_QUERIES = 10
     # C_o: channels of the segmentation map S_t and of the dynamic filters [ours]
     cfg.MODEL.RCF.MASK_DIM = 64
+    # S_t also says where each of its cells is: tells objects that look alike apart sooner [ours]
+    cfg.MODEL.RCF.MASK_POSITIONS = False
     # Stride of the segmentation map S_t [ours]
     cfg.MODEL.RCF.COMMON_STRIDE = 4
     # Widths of the mask decoder from the context feature's stride down to COMMON_STRIDE [ours]

@@ -11,8 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .feature_map import FeatureMap
+from .tokens import grid_positions
 
 __all__ = ["MaskDecoder"]
+
+_POSITION_DIM = 16
 
 
 class _PixelNorm(nn.LayerNorm):
@@ -59,6 +62,9 @@ class MaskDecoder(nn.Module):
         lateral_channels: channels of the finer backbone levels, coarse to fine.
         dims: width of the decoder at the context feature's stride and at each finer level.
         mask_dim: C_o, channels of S_t.
+        positions: S_t also says where each of its cells is [ours]: a learned linear map of sines
+            and cosines of its place is added. Without it, places reach S_t through the tokens of
+            the context feature alone.
     """
 
     @configurable
@@ -69,6 +75,7 @@ class MaskDecoder(nn.Module):
         lateral_channels: Sequence[int],
         dims: Sequence[int] = (256, 256, 128, 64),
         mask_dim: int = 64,
+        positions: bool = False,
     ) -> None:
         super().__init__()
         if len(dims) != len(lateral_channels) + 1:
@@ -83,6 +90,9 @@ class MaskDecoder(nn.Module):
             for coarse, lateral, fine in zip(dims[:-1], lateral_channels, dims[1:], strict=True)
         )
         self.segmentation = nn.Conv2d(dims[-1], mask_dim, kernel_size=1)
+        self.positions = nn.Linear(_POSITION_DIM, mask_dim, bias=False) if positions else None
+        if positions:
+            nn.init.zeros_(self.positions.weight)  # weights without it go on as they were
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict:
@@ -101,6 +111,7 @@ class MaskDecoder(nn.Module):
             "lateral_channels": [s.channels for s in finer],
             "dims": rcf.MASK_DECODER_DIMS,
             "mask_dim": rcf.MASK_DIM,
+            "positions": rcf.MASK_POSITIONS,
         }
 
     def forward(self, target: FeatureMap, finer: Sequence[FeatureMap]) -> FeatureMap:
@@ -116,4 +127,17 @@ class MaskDecoder(nn.Module):
         x, level = F.relu(self.top(target.data)), target
         for step, lateral in zip(self.steps, finer, strict=False):
             x, level = step(x, lateral), lateral
-        return level.like(self.segmentation(x))
+        segmentation = level.like(self.segmentation(x))
+        return segmentation if self.positions is None else self._placed(segmentation)
+
+    def _placed(self, segmentation: FeatureMap) -> FeatureMap:
+        places = segmentation.once(
+            "places",
+            lambda: grid_positions(
+                *segmentation.axis_coordinates(), _POSITION_DIM, temperature=1 / 16
+            ),  # 1, 2, 4 and 8 periods over the image
+        )
+        added = self.positions(places).transpose(1, 2)
+        return segmentation.like(
+            segmentation.data + added.unflatten(2, segmentation.data.shape[2:])
+        )

@@ -17,6 +17,7 @@ __all__ = [
     "TargetTokenizer",
     "TokenGroup",
     "adaptive_pool_weights",
+    "grid_positions",
     "join_groups",
 ]
 
@@ -54,11 +55,11 @@ def join_groups(groups: Sequence[TokenGroup]) -> TokenGroup:
     return TokenGroup(torch.cat([group.tokens for group in groups], dim=1), padding)
 
 
-def _grid_positions(rows: Tensor, columns: Tensor, dim: int) -> Tensor:
+def grid_positions(rows: Tensor, columns: Tensor, dim: int, temperature: float = 10000.0) -> Tensor:
     """Encode a grid given by its rows ``(B, H)`` and columns ``(B, W)``: ``(B, H·W, dim)``."""
     shape = (*rows.shape, columns.shape[1])
     places = torch.stack((rows[:, :, None].expand(shape), columns[:, None].expand(shape)), dim=-1)
-    return sine_position_encoding(places.flatten(1, 2), dim)
+    return sine_position_encoding(places.flatten(1, 2), dim, temperature)
 
 
 class TargetTokenizer(nn.Module):
@@ -73,7 +74,7 @@ class TargetTokenizer(nn.Module):
         tokens = self.proj(target.data).flatten(2).transpose(1, 2)
         dim = tokens.shape[-1]
         positions = target.once(
-            ("positions", dim), lambda: _grid_positions(*target.axis_coordinates(), dim)
+            ("positions", dim), lambda: grid_positions(*target.axis_coordinates(), dim)
         )
         padding = None
         if not target.is_full:
@@ -202,7 +203,7 @@ class ReferenceTokenizer(nn.Module):
         rows, columns = geometry.axis_coordinates()
         by_rows, by_columns = self._pool_weights(geometry, self.token_size, rows.dtype)
         centres = (by_rows @ rows[..., None], by_columns @ columns[..., None])
-        return _grid_positions(centres[0].squeeze(-1), centres[1].squeeze(-1), dim)
+        return grid_positions(centres[0].squeeze(-1), centres[1].squeeze(-1), dim)
 
     @staticmethod
     def _pool_weights(geometry: FeatureMap, size: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
