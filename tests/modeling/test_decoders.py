@@ -1,5 +1,7 @@
 """Instance decoder, mask decoder and heads."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -33,6 +35,30 @@ def test_segmentation_map_has_stride_4():
     segmentation = mask_decoder()(top, levels())
     assert segmentation.data.shape == (1, 5, 16, 24)
     assert segmentation.stride == 4
+
+
+def test_places_are_added_to_the_segmentation_map():
+    """A linear map of sines and cosines of 1, 2, 4 and 8 periods over the image, not the batch."""
+    top = FeatureMap(torch.randn(1, 16, 2, 3), 32, ((60, 96),))
+    placed = mask_decoder(positions=True)
+    plain = mask_decoder()
+    missing = plain.load_state_dict(placed.state_dict(), strict=False)
+    assert missing.unexpected_keys == ["positions.weight"]
+    finer = [FeatureMap(level.data, level.stride, ((60, 96),)) for level in levels()]
+    before = plain(top, finer).data
+    torch.testing.assert_close(placed(top, finer).data, before)  # it begins at 0
+    weight = torch.randn(5, 16)
+    placed.positions.weight.data.copy_(weight)
+    added = (placed(top, finer).data - before)[0]
+    for row, column in ((0, 0), (7, 20), (14, 23)):
+        waves = [
+            wave(2 * math.pi * periods * place)
+            for place in ((4 * row + 2) / 60, (4 * column + 2) / 96)
+            for periods in (1, 2, 4, 8)
+            for wave in (math.sin, math.cos)
+        ]
+        expected = weight @ torch.tensor(waves)
+        torch.testing.assert_close(added[:, row, column], expected, atol=1e-4, rtol=1e-4)
 
 
 def test_width_halves_as_the_resolution_doubles():
