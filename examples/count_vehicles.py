@@ -15,10 +15,10 @@ from rcf_vis.inference.video_io import open_frames
 
 ROOT = Path(__file__).resolve().parents[1]
 video = open_frames(sys.argv[1] if sys.argv[1:] else ROOT / "examples/clips/parking.mp4")
-cfg = read_config(str(ROOT / "configs/real/rcf_lite.yaml"), ["MODEL.DEVICE", "cpu"])
-predictor = OnlinePredictor(cfg)
-middle = video.height // 2
-line = sv.LineZone(sv.Point(0, middle), sv.Point(video.width, middle), [sv.Position.CENTER])
+config = str(ROOT / "configs/real/rcf_lite.yaml")
+predictor = OnlinePredictor(read_config(config, ["MODEL.DEVICE", "cpu"]))
+ends = sv.Point(0, video.height // 2), sv.Point(video.width, video.height // 2)
+line = sv.LineZone(*ends, [sv.Position.CENTER], minimum_crossing_threshold=3)
 for frame in video:
     detections = to_supervision(predictor(frame), predictor.metadata.thing_classes)
     line.trigger(detections[detections["class_name"] == "vehicle"])

@@ -1,5 +1,7 @@
 """The examples of reuse, a few steps each."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -50,3 +52,11 @@ def test_a_backbone_of_ones_own(names, tmp_path):
     assert np.mean(losses[-3:]) < 0.9 * np.mean(losses[:3])
     assert 0 <= trainer.storage.latest()["segm/AP"][0] <= 100
     assert (tmp_path / "inference" / "example_val" / "results.json").is_file()
+
+
+def test_vehicles_are_counted(capsys, monkeypatch):
+    """One car crosses the middle of the clip that comes with the package."""
+    pytest.importorskip("supervision")
+    monkeypatch.setattr(sys, "argv", ["count_vehicles.py"])
+    load_script("examples/count_vehicles.py")
+    assert capsys.readouterr().out.endswith("1 in, 0 out\n")
