@@ -170,7 +170,9 @@ def _add_test(cfg: CN) -> None:
     cfg.MODEL.RCF.TEST.MAX_AGE = 0
     # How many classes of a track's distribution are output as results [ours]
     cfg.MODEL.RCF.TEST.LABELS_PER_TRACK = 1
-    # Compile the backbone (torch.compile) in OnlinePredictor: half a minute for a size, then faster
+    # Precision of the network in inference: "fp32", "bf16" or, on a GPU, "fp16"
+    cfg.MODEL.RCF.TEST.PRECISION = "fp32"
+    # GPU: the step as a CUDA graph; CPU: the backbone by torch.compile, half a minute for a size
     cfg.MODEL.RCF.TEST.COMPILE = False
     # SCORE_THRESH of a second evaluation, e.g. lower for AP; -1 = as SCORE_THRESH: no second [ours]
     cfg.MODEL.RCF.TEST.AP_SCORE_THRESH = -1.0

@@ -2,13 +2,15 @@
 """Measure what an online step costs, stage by stage, and against its own bare backbone.
 
     python tools/benchmark.py --config-file configs/rcf_r50.yaml --size 640x360 1920x1080
-    python tools/benchmark.py --config-file configs/real/rcf_lite.yaml --device cuda --json out.json
+    python tools/benchmark.py --config-file configs/rcf_r50.yaml --device cuda --precision fp16 \\
+        --engine compile --json out.json
 
 Frames of a picture that moves are decoded, resized, passed through the network and decided on, as
 OnlinePredictor and the evaluator do it. Weights are random unless --opts MODEL.WEIGHTS names some;
 whatever they are, as many slots fire as --objects says, with ellipses that move for masks, each
 5 % of the frame: what comes behind the network costs what it does with so many objects. After each
-frame the bare backbone (as it is trained, not made ready for inference) is timed as well.
+frame the bare backbone (as it is trained, not made ready for inference) is timed as well; with
+--engine compile on a GPU also the backbone alone as a CUDA graph, in the precision of the model.
 """
 
 import argparse
@@ -20,6 +22,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -34,15 +37,19 @@ from tqdm import tqdm
 from rcf_vis import optimize_for_inference
 from rcf_vis.checkpoint import RCFCheckpointer, load_part_weights
 from rcf_vis.config import read_config
-from rcf_vis.data.augmentation import build_test_augmentation, frame_to_tensor
+from rcf_vis.data.augmentation import build_test_augmentation
 from rcf_vis.files import whole_file
+from rcf_vis.inference import frame_input
+from rcf_vis.inference.frame_input import resize_on_device
+from rcf_vis.inference.graphs import GraphedStep, captured
 from rcf_vis.modeling import rcf
 from rcf_vis.modeling.online import FrameOutput
 from rcf_vis.tracking import IdentityState, box_masks_of
 
+NETWORK = ("backbone", "fusion", "mask decoder", "instance decoder")  # seen where it is no graph
 STAGES = (
-    *("decode", "resize", "copy in", "backbone", "fusion", "mask decoder", "instance decoder"),
-    *("masks", "identities", "copy out", "encode"),
+    *("decode", "resize", "copy in", "network", *NETWORK),
+    *("copy out", "masks", "identities", "encode"),
 )
 STREAM_FPS = 6  # of YouTube-VIS, which the paper's latency is about
 
@@ -65,8 +72,11 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--frames", type=int, default=30, help="measured, default 30")
     parser.add_argument("--warmup", type=int, default=5, help="frames before, default 5")
     parser.add_argument(
+        "--precision", default="fp32", help="fp32, bf16 or fp16 (MODEL.RCF.TEST.PRECISION)"
+    )
+    parser.add_argument(
         "--engine", choices=("torch", "compile"), default="torch",
-        help="compile: the backbone by torch.compile (MODEL.RCF.TEST.COMPILE)",
+        help="compile: a CUDA graph, on a CPU torch.compile (MODEL.RCF.TEST.COMPILE)",
     )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument(
@@ -121,7 +131,7 @@ class Source(Sequence):
         views = [picture[k : k + height, k : k + width] for k in range(8)]
         self._jpegs = [cv2.imencode(".jpg", view)[1] for view in views]
         self._length = length
-        self._resize = build_test_augmentation(cfg)
+        self._resize, self._format = build_test_augmentation(cfg), cfg.INPUT.FORMAT
         self._watch = watch
 
     def __len__(self) -> int:
@@ -132,10 +142,18 @@ class Source(Sequence):
             raise IndexError(index)
         with self._watch.stage("decode"):
             frame = cv2.imdecode(self._jpegs[index % len(self._jpegs)], cv2.IMREAD_COLOR)
-        with self._watch.stage("resize"):
-            image = frame_to_tensor(self._resize.get_transform(frame).apply_image(frame))
-        with self._watch.stage("copy in"):
-            return image.to(self._watch.device)
+        device, seconds = self._watch.device, self._watch.seconds
+        name = "resize" if device.type == "cpu" else "copy in"  # of the whole frame, then resized
+        timed = self._watch.around(resize_on_device, "resize")
+        with mock.patch.object(frame_input, "resize_on_device", timed), self._watch.stage(name):
+            image = frame_input.frame_input(
+                frame, self._resize, image_format=self._format, device=device
+            )
+        if device.type == "cpu":
+            seconds["copy in"].append(0.0)
+        else:
+            seconds["copy in"][-1] -= seconds["resize"][-1]
+        return image
 
 
 def with_objects(output: FrameOutput, count: int, number: int) -> FrameOutput:
@@ -157,6 +175,7 @@ def measure(model, backbone, cfg, size, objects: int, frames: int, warmup: int) 
     """Milliseconds of each stage, of the whole step and of the bare backbone."""
     watch = Stopwatch(model.device)
     source = Source(size, frames + warmup, cfg, watch)
+    graphed, replay = isinstance(model.frame_step, GraphedStep), None
     identities, (width, height) = IdentityState(), size
     parts = {
         "fusion": model.context_fusion,
@@ -169,12 +188,15 @@ def measure(model, backbone, cfg, size, objects: int, frames: int, warmup: int) 
             stack.callback(handle.remove)
             handle = part.register_forward_hook(lambda *_, name=name: watch.end(name))
             stack.callback(handle.remove)
-        # With normalising and padding; a hook would be compiled with the backbone
-        timed = watch.around(model.extract_features, "backbone")
-        stack.enter_context(mock.patch.object(model, "extract_features", timed))
-        for name, function in (("masks", "binary_masks"), ("identities", "assign_identities")):
-            timed = watch.around(getattr(rcf, function), name)
-            stack.enter_context(mock.patch.object(rcf, function, timed))
+        for owner, function, name in (
+            (model, "frame_step", "network"),
+            (model, "extract_features", "backbone"),  # with normalising and padding
+            (rcf, "summarize_slots", "copy out"),
+            (rcf, "binary_masks", "masks"),  # on a GPU with their copy to the host
+            (rcf, "assign_identities", "identities"),
+        ):
+            timed = watch.around(getattr(owner, function), name)
+            stack.enter_context(mock.patch.object(owner, function, timed))
         stack.enter_context(torch.no_grad())
         outputs = model.run_network({"image": source})
         for number in tqdm(range(frames + warmup), desc=f"{width}x{height}, {objects} objects"):
@@ -189,8 +211,6 @@ def measure(model, backbone, cfg, size, objects: int, frames: int, warmup: int) 
             output = with_objects(output, objects, number)
             start = watch.now()
             instances, identities = model.decide(output, identities, (height, width))
-            with watch.stage("copy out"):
-                instances = instances.to("cpu")
             with watch.stage("encode"):
                 box_masks_of(instances).rles()
             watch.seconds["whole step"].append(network + watch.now() - start)
@@ -201,7 +221,13 @@ def measure(model, backbone, cfg, size, objects: int, frames: int, warmup: int) 
             image = torch.zeros(1, 3, rows, columns, device=model.device)
             with watch.stage("bare backbone"):
                 backbone(image)
-    found = {name: 1000 * np.array(times[warmup:]) for name, times in watch.seconds.items()}
+            if graphed:
+                if replay is None:
+                    image = image.to(model.dtype)
+                    replay, _ = captured(partial(model.backbone, image), model.device)
+                with watch.stage("backbone as a graph"):
+                    replay()
+    found = {name: 1000 * np.array(times[-frames:]) for name, times in watch.seconds.items()}
     figures = {
         name: dict(zip(("p50", "p95", "p99"), np.percentile(times, (50, 95, 99)), strict=True))
         for name, times in found.items()
@@ -216,21 +242,32 @@ def measure(model, backbone, cfg, size, objects: int, frames: int, warmup: int) 
         "frames a second": 1000 / step,
         "latency of a stream of 6 frames a second, s": 1 / STREAM_FPS + step / 1000,
         "step / bare backbone": float(np.median(predictor / found["bare backbone"])),
+        **_of_graphs(found),
         "peak memory, MB": _peak_memory(model.device),
     }
 
 
+def _of_graphs(found: dict[str, np.ndarray]) -> dict[str, float]:
+    if "backbone as a graph" not in found:
+        return {}
+    ratio = float(np.median(found["network"] / found["backbone as a graph"]))
+    return {"network / backbone as a graph": ratio}
+
+
 def show(result: dict) -> str:
     figures = result["milliseconds"]
-    rows = [[name, *figures[name].values()] for name in (*STAGES, "whole step", "bare backbone")]
+    names = (*STAGES, "whole step", "bare backbone", "backbone as a graph")
+    rows = [[name, *figures[name].values()] for name in names if name in figures]
     (width, height), (columns, lines) = result["size"], result["network input"]
     table = tabulate(rows, ["ms", "p50", "p95", "p99"], tablefmt="pipe", floatfmt=".1f")
+    ratio = result.get("network / backbone as a graph")
+    graphs = "" if ratio is None else f"network ÷ backbone as a graph {ratio:.2f}; "
     title = f"{width}×{height}, to the network {columns}×{lines}, {result['objects']} objects"
     return (
         f"\n{title}\n{table}\n"
         f"{result['frames a second']:.1f} frames/s; step without decoding and encoding ÷ bare "
         f"backbone {result['step / bare backbone']:.2f}; latency (1/6 s + step) "
-        f"{result['latency of a stream of 6 frames a second, s']:.3f} s; "
+        f"{result['latency of a stream of 6 frames a second, s']:.3f} s; {graphs}"
         f"peak memory {result['peak memory, MB']} MB"
     )
 
@@ -254,14 +291,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cuda" and not torch.cuda.is_available():
         raise SystemExit("--device cuda: there is no GPU that PyTorch can use")
-    cfg = read_config(args.config_file, ["MODEL.WEIGHTS", "", *args.opts, "MODEL.DEVICE", device])
+    alone = ["MODEL.WEIGHTS", "", "MODEL.TIMM.PRETRAINED", "False", "MODEL.RCF.AUDIO.WEIGHTS", ""]
+    cfg = read_config(args.config_file, [*alone, *args.opts, "MODEL.DEVICE", device])
     model = load_part_weights(build_model(cfg), cfg).eval()
     if cfg.MODEL.WEIGHTS and PathManager.isfile(cfg.MODEL.WEIGHTS):
         RCFCheckpointer(model).load(cfg.MODEL.WEIGHTS)
     backbone = copy.deepcopy(model.backbone)
-    compiled = args.engine == "compile"
-    model = optimize_for_inference(model, inplace=True, compile=compiled)
-    about = {"config": args.config_file, "engine": args.engine, **machine(model.device)}
+    try:
+        model = optimize_for_inference(
+            model, inplace=True, precision=args.precision, compile=args.engine == "compile"
+        )
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
+    about = {
+        "config": args.config_file,
+        "engine": args.engine,
+        "precision": args.precision,
+        **machine(model.device),
+    }
     print(", ".join(f"{key} {value}" for key, value in about.items()))
     results = []
     for size in args.size:

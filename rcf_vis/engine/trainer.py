@@ -168,7 +168,10 @@ class Trainer(DefaultTrainer):
         """
         rcf = model.module if isinstance(model, DistributedDataParallel) else model
         if isinstance(rcf, RCF):
-            model = rcf = optimize_for_inference(rcf)
+            test = cfg.MODEL.RCF.TEST
+            model = rcf = optimize_for_inference(
+                rcf, precision=test.PRECISION, compile=test.COMPILE
+            )
         thresh = cfg.MODEL.RCF.TEST.AP_SCORE_THRESH
         first = cfg.MODEL.RCF.TEST.SCORE_THRESH
         if thresh in (-1, first) or evaluators is not None:

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from rcf_vis.audio import AudioStream
 from rcf_vis.checkpoint import RCFCheckpointer, known_class_names, load_part_weights
-from rcf_vis.data.augmentation import build_test_augmentation, frame_to_tensor
+from rcf_vis.data.augmentation import build_test_augmentation
 from rcf_vis.modeling import OnlineState
 
 from .class_names import model_metadata
+from .frame_input import frame_input
 from .optimize import optimize_for_inference
 
 __all__ = ["OnlinePredictor"]
@@ -30,8 +31,8 @@ class OnlinePredictor:
 
     Args:
         cfg: with the keys of :func:`rcf_vis.add_rcf_config`.
-        compile: see :func:`~rcf_vis.inference.optimize_for_inference`; None: as
-            ``MODEL.RCF.TEST.COMPILE`` says.
+        precision, compile: see :func:`~rcf_vis.inference.optimize_for_inference`; None: as
+            ``MODEL.RCF.TEST.PRECISION`` and ``COMPILE`` say.
 
     Attributes:
         metadata: with ``thing_classes``, of ``DATASETS.TEST[0]`` or of the weights; None where
@@ -49,7 +50,9 @@ class OnlinePredictor:
         >>> instances = predictor(frame, audio=samples, sample_rate=44100)
     """
 
-    def __init__(self, cfg: CfgNode, *, compile: bool | None = None) -> None:
+    def __init__(
+        self, cfg: CfgNode, *, precision: str | None = None, compile: bool | None = None
+    ) -> None:
         self.cfg = cfg.clone()
         self.model = load_part_weights(build_model(self.cfg), self.cfg)
         self.model.eval()
@@ -58,8 +61,13 @@ class OnlinePredictor:
             class_names=known_class_names(cfg.DATASETS.TEST),
             load_ema=cfg.SOLVER.EMA.EVALUATE,
         ).load(cfg.MODEL.WEIGHTS)
-        compile = cfg.MODEL.RCF.TEST.COMPILE if compile is None else compile
-        self.model = optimize_for_inference(self.model, inplace=True, compile=compile)
+        test = cfg.MODEL.RCF.TEST
+        self.model = optimize_for_inference(
+            self.model,
+            inplace=True,
+            precision=test.PRECISION if precision is None else precision,
+            compile=test.COMPILE if compile is None else compile,
+        )
         self.metadata = model_metadata(cfg, loaded.get("class_names"))
         self.augmentation = build_test_augmentation(cfg)
         self.input_format = cfg.INPUT.FORMAT
@@ -100,13 +108,11 @@ class OnlinePredictor:
         """
         self._check(frame)
         patch = None if audio is None else self._listen(audio, sample_rate)
-        if self.input_format == "RGB":
-            frame = frame[:, :, ::-1]
-        resized = self.augmentation.get_transform(frame).apply_image(frame)
-        instances, self._state = self.model.track(
-            frame_to_tensor(resized), self._state, frame.shape[:2], patch
+        image = frame_input(
+            frame, self.augmentation, image_format=self.input_format, device=self.model.device
         )
-        return instances.to("cpu")
+        instances, self._state = self.model.track(image, self._state, frame.shape[:2], patch)
+        return instances
 
     def _listen(self, audio: np.ndarray | Tensor, sample_rate: int | None) -> Tensor:
         """The log-mel patch (η, 64) up to now."""

@@ -38,6 +38,10 @@ class SizeConstants:
         self._kept.move_to_end(key)
         return self._kept[key]
 
+    def kept(self) -> list[Any]:
+        """All that is kept now."""
+        return list(self._kept.values())
+
 
 @dataclass(frozen=True)
 class FeatureMap:
@@ -87,7 +91,10 @@ class FeatureMap:
         return self.once("valid", self._valid)
 
     def axis_coordinates(self) -> tuple[Tensor, Tensor]:
-        """Centres of the rows ``(B, H)`` and of the columns ``(B, W)``, 1 = the image's extent."""
+        """Centres of the rows ``(B, H)`` and of the columns ``(B, W)``, 1 = the image's extent.
+
+        Float32 also where the map is of half precision, in which 160 columns would blur.
+        """
         return self.once("axis_coordinates", self._axis_coordinates)
 
     def _valid(self) -> Tensor:
@@ -99,7 +106,8 @@ class FeatureMap:
 
     def _axis_coordinates(self) -> tuple[Tensor, Tensor]:
         height, width = self.data.shape[-2:]
-        like = {"device": self.data.device, "dtype": self.data.dtype}
+        dtype = torch.promote_types(self.data.dtype, torch.float32)
+        like = {"device": self.data.device, "dtype": dtype}
         extents = torch.tensor(self.image_sizes, **like)
         rows = (torch.arange(height, **like) + 0.5) * self.stride / extents[:, :1]
         columns = (torch.arange(width, **like) + 0.5) * self.stride / extents[:, 1:]

@@ -131,11 +131,12 @@ class MaskDecoder(nn.Module):
         return segmentation if self.positions is None else self._placed(segmentation)
 
     def _placed(self, segmentation: FeatureMap) -> FeatureMap:
+        dtype = segmentation.data.dtype
         places = segmentation.once(
-            "places",
+            "places",  # with 1, 2, 4 and 8 periods over the image
             lambda: grid_positions(
-                *segmentation.axis_coordinates(), _POSITION_DIM, temperature=1 / 16
-            ),  # 1, 2, 4 and 8 periods over the image
+                *segmentation.axis_coordinates(), _POSITION_DIM, temperature=1 / 16, dtype=dtype
+            ),
         )
         added = self.positions(places).transpose(1, 2)
         return segmentation.like(

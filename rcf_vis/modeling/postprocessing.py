@@ -1,8 +1,13 @@
-"""From the slots of one frame to the instances that fired (sections III-B4, IV-A)."""
+"""From the slots of one frame to the instances that fired (sections III-B4, IV-A).
+
+The network may run on a GPU; decisions are made on the host. So two things are copied, each once a
+frame: what says which slots fire and where, then the masks of those that do.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,28 +18,51 @@ from torch.nn import functional as F
 
 from rcf_vis.tracking import BoxMasks
 
-__all__ = ["binary_masks", "fired_slots"]
+__all__ = ["SlotSummary", "binary_masks", "summarize_slots"]
 
 _BLOCK = 128
 
 
-def fired_slots(logits: Tensor, score_thresh: float) -> tuple[Tensor, Tensor]:
-    """The slots whose best class probability reaches ``score_thresh``.
+@dataclass(frozen=True)
+class SlotSummary:
+    """What is known of N slots before their masks are, on the host.
+
+    Attributes:
+        probabilities: ``(N, num_classes)`` float32, the empty class left out.
+        rows, columns: bool ``(N, h)`` and ``(N, w)``: the cells of S_t, row by row and column by
+            column, in which a mask is above the threshold.
+    """
+
+    probabilities: Tensor
+    rows: np.ndarray
+    columns: np.ndarray
+
+    def fired(self, score_thresh: float) -> list[int]:
+        """The slots whose best class probability reaches ``score_thresh``, ascending."""
+        return torch.nonzero(self.probabilities.amax(-1) >= score_thresh).flatten().tolist()
+
+
+def summarize_slots(logits: Tensor, masks: Tensor, mask_thresh: float) -> SlotSummary:
+    """The first copy to the host.
 
     Args:
         logits: ``(N, num_classes + 1)``, the empty class last.
-
-    Returns:
-        Indices of the fired slots, int64 ``(F,)`` ascending, and their class probabilities
-        ``(F, num_classes)``, the empty class left out.
+        masks: ``(N, h, w)`` mask logits, without padding.
+        mask_thresh: a pixel belongs to a mask when its probability exceeds this.
     """
     probabilities = logits.float().softmax(-1)[:, :-1]
-    fired = torch.nonzero(probabilities.amax(-1) >= score_thresh).squeeze(1)
-    return fired, probabilities[fired]
+    above = masks.float() > _as_logit(mask_thresh)
+    sizes = (probabilities.shape[1], *masks.shape[1:])
+    joined = torch.cat((probabilities, above.any(2), above.any(1)), dim=1).cpu()
+    probabilities, rows, columns = joined.split(sizes, dim=1)
+    return SlotSummary(probabilities, rows.numpy() > 0, columns.numpy() > 0)
 
 
 def binary_masks(
     masks: Tensor,
+    slots: Sequence[int],
+    summary: SlotSummary,
+    *,
     stride: int,
     image_size: tuple[int, int],
     output_size: tuple[int, int],
@@ -47,31 +75,44 @@ def binary_masks(
 
     Args:
         masks: ``(N, h, w)`` mask logits, without padding, at ``stride`` of the network's input.
+        slots: which of them; F indices.
+        summary: of these masks, with the same ``mask_thresh``.
         image_size: (height, width) of the network's input image without padding.
         output_size: (height, width) of the frame as the user gave it.
         mask_thresh: a pixel belongs to a mask when its probability exceeds this.
 
     Returns:
-        N masks of ``output_size``.
+        F masks of ``output_size``, on the host.
     """
-    masks = masks.float()
-    # Compared as logits: the same as sigmoid(M) > threshold, without its rounding.
-    least = math.log(mask_thresh / (1 - mask_thresh))
+    least = _as_logit(mask_thresh)
     rows, columns = (
         _enlargement(cells, stride, image, output, masks.device)
         for cells, image, output in zip(masks.shape[-2:], image_size, output_size, strict=True)
     )
-    # A pixel is a mean of cells: it can exceed the threshold where one of its cells does.
-    above = masks > least
-    of_rows, of_columns = above.any(2).cpu().numpy(), above.any(1).cpu().numpy()
     corners, crops = [], []
-    for mask, in_rows, in_columns in zip(masks, of_rows, of_columns, strict=True):
-        top, bottom = rows.reached_by(in_rows)
-        left, right = columns.reached_by(in_columns)
-        cells = rows.apply(mask, top, bottom)
+    for slot in slots:
+        # A pixel is a mean of cells: it can exceed the threshold where one of its cells does.
+        top, bottom = rows.reached_by(summary.rows[slot])
+        left, right = columns.reached_by(summary.columns[slot])
+        cells = rows.apply(masks[slot].float(), top, bottom)
         corners.append((left, top))
         crops.append(columns.apply(cells.T, left, right).T > least)
-    return BoxMasks.from_crops(tuple(output_size), corners, crops)
+    return BoxMasks.from_crops(tuple(output_size), corners, _on_host(crops))
+
+
+def _as_logit(mask_thresh: float) -> float:
+    """Masks are compared as logits: the same as sigmoid(M) > threshold, without its rounding."""
+    return math.log(mask_thresh / (1 - mask_thresh))
+
+
+def _on_host(crops: list[Tensor]) -> list[Tensor]:
+    """The second copy, of all of them at once."""
+    if all(crop.device.type == "cpu" for crop in crops):
+        return crops
+    shapes = [crop.shape for crop in crops]
+    flat = torch.cat([crop.flatten() for crop in crops]).cpu()
+    parts = flat.split([shape.numel() for shape in shapes])
+    return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +140,12 @@ class _Enlargement:
         """The outputs ``start`` … ``stop − 1`` of ``data`` ``(cells, n)``: ``(stop − start, n)``.
 
         In blocks, of which each reads its own cells: for a large mask the matrix is mostly zeros.
+        On a GPU a multiplication with zeros costs less than a second one.
         """
         parts = [data[:0]]
-        for low in range(start, stop, _BLOCK):
-            high = min(low + _BLOCK, stop)
+        block = _BLOCK if data.device.type == "cpu" else max(stop - start, 1)
+        for low in range(start, stop, block):
+            high = min(low + block, stop)
             cells = slice(int(self.first[low]), int(self.last[high - 1]) + 1)
             parts.append(self.matrix[low:high, cells] @ data[cells])
         return torch.cat(parts)

@@ -22,7 +22,7 @@ from .instance_decoder import InstanceDecoder
 from .instance_heads import InstanceHeads
 from .mask_decoder import MaskDecoder
 from .online import FrameOutput, OnlineState, StepOutput
-from .postprocessing import binary_masks, fired_slots
+from .postprocessing import binary_masks, summarize_slots
 from .targets import frame_targets
 
 __all__ = ["RCF"]
@@ -48,6 +48,9 @@ class RCF(nn.Module):
         score_thresh: a slot fires when its best class probability reaches it.
         mask_thresh: a pixel belongs to a mask when its probability exceeds it.
         audio: the audio branch (section III-C); None: a model without audio.
+
+    Attributes:
+        constants: tensors that depend on the sizes of frames alone, of the sizes seen in inference.
 
     Raises:
         ValueError: a threshold is out of its range.
@@ -95,7 +98,7 @@ class RCF(nn.Module):
         self.identity_rules = identity_rules
         self.score_thresh = score_thresh
         self.mask_thresh = mask_thresh
-        self._constants = SizeConstants()
+        self.constants = SizeConstants()
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), False)
 
@@ -135,6 +138,11 @@ class RCF(nn.Module):
         return self.pixel_mean.device
 
     @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights, hence of the network's tensors."""
+        return self.instance_decoder.queries.weight.dtype
+
+    @property
     def num_reference_frames(self) -> int:
         """δ."""
         return self.context_fusion.num_reference_frames
@@ -161,9 +169,10 @@ class RCF(nn.Module):
     def extract_features(self, images: Sequence[Tensor]) -> FrameFeatures:
         """Normalise, pad to one size and run the backbone; ``(3, h, w)`` each, any dtype."""
         images = [(x.to(self.device).float() - self.pixel_mean) / self.pixel_std for x in images]
-        features = self.backbone(_padded(images, self.size_divisibility))
+        batch = _padded(images, self.size_divisibility).to(self.dtype)
+        features = self.backbone(batch)
         sizes = tuple((int(x.shape[-2]), int(x.shape[-1])) for x in images)
-        constants = SizeConstants() if self.training else self._constants  # sizes are random there
+        constants = SizeConstants() if self.training else self.constants  # sizes are random there
         strides = {name: shape.stride for name, shape in self.backbone.output_shape().items()}
         return FrameFeatures(
             {
@@ -221,9 +230,9 @@ class RCF(nn.Module):
             audio: the frame's log-mel patch, ``(η, 64)``, or its a_t, ``(C_a,)``; None is silence.
 
         Returns:
-            ``Instances`` of the slots that fired, with ``pred_masks`` (bool, F × output_size; a
-            :class:`~rcf_vis.tracking.TrackInstances`: dense only for who asks for them),
-            ``pred_boxes`` (the tight boxes of the masks; zeros for an empty mask),
+            ``Instances`` of the slots that fired, on the CPU, with ``pred_masks`` (bool,
+            F × output_size; a :class:`~rcf_vis.tracking.TrackInstances`: dense only for who asks
+            for them), ``pred_boxes`` (the tight boxes of the masks; zeros for an empty mask),
             ``pred_classes``, ``scores`` (of this frame), ``class_probs`` (F × num_classes),
             ``track_ids`` and ``slots`` (int64); and the state for the next frame.
         """
@@ -251,21 +260,26 @@ class RCF(nn.Module):
             As :meth:`track`, with the identities' state for the next frame.
         """
         thresh = self.score_thresh if score_thresh is None else score_thresh
-        fired, class_probs = fired_slots(frame.logits, thresh)
+        summary = summarize_slots(frame.logits, frame.masks, self.mask_thresh)
+        slots = summary.fired(thresh)
         masks = binary_masks(
-            frame.masks[fired], frame.stride, frame.image_size, output_size, self.mask_thresh
+            frame.masks,
+            slots,
+            summary,
+            stride=frame.stride,
+            image_size=frame.image_size,
+            output_size=output_size,
+            mask_thresh=self.mask_thresh,
         )
-        track_ids, identities = assign_identities(
-            fired.tolist(), masks, identities, self.identity_rules
-        )
+        track_ids, identities = assign_identities(slots, masks, identities, self.identity_rules)
+        class_probs = summary.probabilities[slots]
         instances = TrackInstances(output_size)
         instances.pred_masks = masks
-        boxes = torch.tensor(masks.boxes, dtype=torch.float32, device=self.device)
-        instances.pred_boxes = Boxes(boxes.view(-1, 4))
+        instances.pred_boxes = Boxes(torch.tensor(masks.boxes, dtype=torch.float32).view(-1, 4))
         instances.scores, instances.pred_classes = class_probs.max(-1)
         instances.class_probs = class_probs
-        instances.slots = fired
-        instances.track_ids = torch.tensor(track_ids, dtype=torch.int64, device=self.device)
+        instances.slots = torch.tensor(slots, dtype=torch.int64)
+        instances.track_ids = torch.tensor(track_ids, dtype=torch.int64)
         return instances, identities
 
     def run_network(self, video: dict) -> Iterator[FrameOutput]:
@@ -291,11 +305,29 @@ class RCF(nn.Module):
         self, image: Tensor, state: OnlineState, audio: Tensor | None
     ) -> tuple[FrameOutput, OnlineState]:
         audio_feature = None if self.audio is None else self.audio.features_of_frame(audio)
-        output, state = self.step(self.extract_features([image]), state, audio_feature)
+        output, context = self.frame_step(image.to(self.device), state, audio_feature)
+        return output, state.remember(context, self.num_reference_frames, audio_feature)
+
+    def frame_step(
+        self, image: Tensor, state: OnlineState, audio_feature: Tensor | None
+    ) -> tuple[FrameOutput, FeatureMap]:
+        """From the pixels of one frame to all that the network says of it; on the device alone.
+
+        Args:
+            image: ``(3, h, w)``, any dtype.
+            state: of its video.
+            audio_feature: its a_t, ``(1, C_a)``, in an audio-visual model.
+
+        Returns:
+            The predictions, and the context feature f_t, which the state is to remember.
+        """
+        features = self.extract_features([image])
+        output, _ = self.step(features, state, audio_feature)
         height, width = output.segmentation.valid_sizes[0]
         masks = output.masks[0, :, :height, :width]
         size = (int(image.shape[-2]), int(image.shape[-1]))
-        return FrameOutput(output.logits[0], masks, output.segmentation.stride, size), state
+        frame = FrameOutput(output.logits[0], masks, output.segmentation.stride, size)
+        return frame, features.context
 
     def _video(self, video: dict) -> Iterator[Instances]:
         identities, output_size = IdentityState(), (video["height"], video["width"])

@@ -55,11 +55,20 @@ def join_groups(groups: Sequence[TokenGroup]) -> TokenGroup:
     return TokenGroup(torch.cat([group.tokens for group in groups], dim=1), padding)
 
 
-def grid_positions(rows: Tensor, columns: Tensor, dim: int, temperature: float = 10000.0) -> Tensor:
-    """Encode a grid given by its rows ``(B, H)`` and columns ``(B, W)``: ``(B, H·W, dim)``."""
+def grid_positions(
+    rows: Tensor,
+    columns: Tensor,
+    dim: int,
+    temperature: float = 10000.0,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    """Encode a grid given by its rows ``(B, H)`` and columns ``(B, W)``: ``(B, H·W, dim)``.
+
+    It is computed in the dtype of the rows; ``dtype`` is that of the result, if another.
+    """
     shape = (*rows.shape, columns.shape[1])
     places = torch.stack((rows[:, :, None].expand(shape), columns[:, None].expand(shape)), dim=-1)
-    return sine_position_encoding(places.flatten(1, 2), dim, temperature)
+    return sine_position_encoding(places.flatten(1, 2), dim, temperature).to(dtype or rows.dtype)
 
 
 class TargetTokenizer(nn.Module):
@@ -72,9 +81,10 @@ class TargetTokenizer(nn.Module):
     def forward(self, target: FeatureMap) -> TokenGroup:
         """``(B, C, H, W)`` → H·W tokens of width C', row by row."""
         tokens = self.proj(target.data).flatten(2).transpose(1, 2)
-        dim = tokens.shape[-1]
+        dim, dtype = tokens.shape[-1], tokens.dtype
         positions = target.once(
-            ("positions", dim), lambda: grid_positions(*target.axis_coordinates(), dim)
+            ("positions", dim, dtype),
+            lambda: grid_positions(*target.axis_coordinates(), dim, dtype=dtype),
         )
         padding = None
         if not target.is_full:
@@ -158,9 +168,10 @@ class ReferenceTokenizer(nn.Module):
             weights = self.weight_map(features, newest.valid())
         grid = self._compress(features, weights, newest)
         tokens = self.proj(grid).flatten(2).transpose(1, 2)
-        dim = tokens.shape[-1]
+        dim, dtype = tokens.shape[-1], tokens.dtype
         positions = newest.once(
-            ("reference positions", self.token_size, dim), lambda: self._positions(newest, dim)
+            ("reference positions", self.token_size, dim, dtype),
+            lambda: self._positions(newest, dim).to(dtype),
         )
         return TokenGroup(tokens + positions)
 

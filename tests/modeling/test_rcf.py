@@ -11,7 +11,7 @@ from detectron2.utils.visualizer import Visualizer
 from torch.nn import functional as F
 
 from rcf_vis.modeling import OnlineState
-from rcf_vis.modeling.postprocessing import binary_masks
+from rcf_vis.modeling.postprocessing import binary_masks, summarize_slots
 
 
 def build(cfg, **rcf):
@@ -194,12 +194,26 @@ def slow_upsampling(grid, size):
     return out
 
 
+def enlarged(logits, image_size, output_size, thresh):
+    """The masks of all slots, from a stride of 4."""
+    summary = summarize_slots(torch.zeros(len(logits), 3), logits, thresh)
+    return binary_masks(
+        logits,
+        range(len(logits)),
+        summary,
+        stride=4,
+        image_size=image_size,
+        output_size=output_size,
+        mask_thresh=thresh,
+    )
+
+
 @pytest.mark.parametrize("output_size", [(13, 22), (31, 17), (9, 40)])
 @pytest.mark.parametrize("thresh", [0.5, 0.3])
 def test_binary_masks(output_size, thresh):
     """To the padded input's size, cropped to the image, then to the output's size."""
     logits = torch.randn(2, 4, 6, dtype=torch.float64)
-    masks = binary_masks(logits, 4, (13, 22), output_size, thresh).dense()
+    masks = enlarged(logits, (13, 22), output_size, thresh).dense()
     assert masks.shape == (2, *output_size) and masks.dtype == torch.bool
     for grid, mask in zip(logits.float().double(), masks, strict=True):
         image = slow_upsampling(grid, (16, 24))[:13, :22]
@@ -228,7 +242,7 @@ def test_binary_masks_are_those_of_the_whole_frame(thresh):
         whole = F.interpolate(logits[:, None], size=(4 * rows, 4 * columns), mode="bilinear")
         whole = whole[..., : image[0], : image[1]]
         whole = F.interpolate(whole, size=output, mode="bilinear")[:, 0]
-        masks = binary_masks(logits, 4, image, output, thresh)
+        masks = enlarged(logits, image, output, thresh)
         clear = (whole - least).abs() > 1e-5
         assert clear.float().mean() > 0.999
         assert torch.equal(masks.dense()[clear], (whole > least)[clear])
@@ -244,8 +258,8 @@ def test_padding_of_the_masks_is_cut_off():
     """Slots that are certain in the padding alone: nothing of them is in the frame."""
     logits = torch.full((1, 2, 2), -9.0)
     logits[0, 1, 1] = 9.0
-    assert binary_masks(logits, 4, (8, 8), (40, 40), 0.5).areas().sum() > 300
-    assert binary_masks(logits, 4, (4, 4), (40, 40), 0.5).areas().sum() == 0
+    assert enlarged(logits, (8, 8), (40, 40), 0.5).areas().sum() > 300
+    assert enlarged(logits, (4, 4), (40, 40), 0.5).areas().sum() == 0
 
 
 def test_predictions_are_taken_by_detectron2(patch_cfg):

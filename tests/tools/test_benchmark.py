@@ -43,9 +43,10 @@ def test_all_stages_of_a_step(benchmark, tmp_path, capsys, monkeypatch):
         times = result["milliseconds"]
         assert set(times) == {*benchmark.STAGES, "whole step", "bare backbone"}
         for name in (*benchmark.STAGES, "whole step"):
-            assert 0 < times[name]["p50"] <= times[name]["p95"] <= times[name]["p99"]
+            assert 0 <= times[name]["p50"] <= times[name]["p95"] <= times[name]["p99"]
             assert name in shown
-        stages = sum(times[name]["p50"] for name in benchmark.STAGES)
+        parts = set(benchmark.STAGES) - set(benchmark.NETWORK)
+        stages = sum(times[name]["p50"] for name in parts)
         assert stages < 1.5 * times["whole step"]["p99"]
         step = times["whole step"]["p50"]
         latency = result["latency of a stream of 6 frames a second, s"]
@@ -56,6 +57,8 @@ def test_all_stages_of_a_step(benchmark, tmp_path, capsys, monkeypatch):
 def test_bad_words(benchmark, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="--objects 11: there are 10 slots"):
         benchmark.main([*TINY, "--size", "96x64", "--objects", "11", "--frames", "1"])
+    with pytest.raises(SystemExit, match="PRECISION .* is 'fp16', which needs a GPU"):
+        benchmark.main([*TINY, "--precision", "fp16"])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SystemExit, match="--device cuda: there is no GPU"):
         benchmark.main([*TINY[:2], "--device", "cuda"])

@@ -59,6 +59,10 @@ class AudioContext(nn.Module):
     def device(self) -> torch.device:
         return self.tokens.lstm.weight_ih_l0.device
 
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.tokens.lstm.weight_ih_l0.dtype
+
     def train(self, mode: bool = True) -> AudioContext:
         super().train(mode)
         if self.frozen:
@@ -78,7 +82,7 @@ class AudioContext(nn.Module):
                 f"{NUM_MELS})"
             )
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            return self.net(patches.to(self.device))
+            return self.net(patches.to(self.device, self.dtype))
 
     def features_of_frame(self, audio: Tensor | None) -> Tensor:
         """a_t of one frame, ``(1, C_a)``.
@@ -87,8 +91,8 @@ class AudioContext(nn.Module):
             audio: its patch, ``(η, 64)``, or a_t itself, ``(C_a,)``; None is silence.
         """
         if audio is not None and audio.dim() == 1:
-            return self._check_width(audio.to(self.device)[None])
-        return self.features((self.silence() if audio is None else audio)[None])
+            return self._check_width(audio.to(self.device, self.dtype)[None])
+        return self.features((self.silence(self.device) if audio is None else audio)[None])
 
     def features_of_clips(self, clips: Sequence[Mapping], num_frames: int) -> Tensor:
         """a_t of each frame of a batch of clips, ``(T, B, C_a)``.
@@ -116,9 +120,9 @@ class AudioContext(nn.Module):
         _check_length(len(patches), num_frames)
         return self.features(patches.flatten(0, 1)).unflatten(0, (num_frames, len(clips)))
 
-    def silence(self) -> Tensor:
+    def silence(self, device: torch.device | str = "cpu") -> Tensor:
         """The patch ``(η, 64)`` of a silent frame."""
-        return torch.full((self.patch_frames, NUM_MELS), SILENCE)
+        return torch.full((self.patch_frames, NUM_MELS), SILENCE, device=device)
 
     def forward(self, features: Sequence[Tensor]) -> TokenGroup:
         """Audio tokens of a_{t−δ} … a_t, see :class:`AudioTokenizer`."""

@@ -1,0 +1,151 @@
+"""The network's step as a CUDA graph: one launch in place of hundreds."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from rcf_vis.modeling import RCF, FrameOutput, OnlineState
+from rcf_vis.modeling.feature_map import FeatureMap
+
+__all__ = ["GraphedStep", "captured"]
+
+_WARM_UP = 3  # steps before the capture, in which libraries choose kernels and take memory
+_Result = TypeVar("_Result")
+_LIMIT = 8  # graphs; each holds the activations of its size
+
+
+class GraphedStep:
+    """:meth:`RCF.frame_step`, captured once for a size of frames and replayed from then on.
+
+    From the pixels and the tensors of the state to the predictions and f_t nothing comes from the
+    host and nothing goes there. How many objects there are has no part in it. The first frame of a
+    video has no past, so its step is another one: it runs as it is.
+
+    Args:
+        model: on a GPU, in evaluation mode; its weights stay where they are.
+
+    Raises:
+        ValueError: a frame is of another size than the frames that the state remembers.
+    """
+
+    def __init__(self, model: RCF) -> None:
+        self._model = model
+        self._graphs: OrderedDict[tuple, _Graph] = OrderedDict()
+
+    def __deepcopy__(self, memo: dict) -> GraphedStep:
+        return GraphedStep(deepcopy(self._model, memo))  # it captures graphs of its own weights
+
+    def __call__(
+        self, image: Tensor, state: OnlineState, audio_feature: Tensor | None
+    ) -> tuple[FrameOutput, FeatureMap]:
+        """As :meth:`RCF.frame_step`; what it gives is the caller's own."""
+        delta = self._model.num_reference_frames
+        if delta and not state.references:
+            return RCF.frame_step(self._model, image, state, audio_feature)
+        size = (int(image.shape[-2]), int(image.shape[-1]))
+        for reference in state.references:
+            if reference.image_sizes != (size,):
+                raise ValueError(
+                    f"a frame of {size} pixels (height, width) follows frames of "
+                    f"{reference.image_sizes[0]}: a new size is a new video, OnlineState()"
+                )
+        key = (*size, image.dtype)
+        if key not in self._graphs:
+            self._graphs[key] = _Graph(self._model, image, state, audio_feature)
+            if len(self._graphs) > _LIMIT:
+                self._graphs.popitem(last=False)
+        self._graphs.move_to_end(key)
+        return self._graphs[key](image, state, audio_feature)
+
+
+class _Inputs(NamedTuple):
+    """All that a step depends on, in the form in which it is the same for each frame.
+
+    Attributes:
+        image: ``(3, h, w)``.
+        references: δ context features, newest first, missing ones filled.
+        audio: a_t and, newest first, δ of the frames before; none in a model without audio.
+    """
+
+    image: Tensor
+    references: tuple[Tensor, ...]
+    audio: tuple[Tensor, ...]
+
+    @classmethod
+    def of(
+        cls, image: Tensor, state: OnlineState, audio_feature: Tensor | None, delta: int
+    ) -> _Inputs:
+        # With δ = 0 no target stands in for a reference, so None is never asked for.
+        references = state.filled_references(None, delta)
+        audio = ()
+        if audio_feature is not None:
+            past = state.filled_audio_features(audio_feature, delta)
+            audio = (audio_feature, *past)
+        return cls(image, tuple(reference.data for reference in references), audio)
+
+    def tensors(self) -> list[Tensor]:
+        return [self.image, *self.references, *self.audio]
+
+
+class _Graph:
+    """One captured step and the tensors that it reads and writes."""
+
+    def __init__(
+        self, model: RCF, image: Tensor, state: OnlineState, audio_feature: Tensor | None
+    ) -> None:
+        self._delta = model.num_reference_frames
+        given = _Inputs.of(image, state, audio_feature, self._delta)
+        self._inputs = _Inputs(
+            given.image.clone(),
+            tuple(tensor.clone() for tensor in given.references),
+            tuple(tensor.clone() for tensor in given.audio),
+        )
+        maps = state.filled_references(None, self._delta)
+        past = OnlineState(
+            tuple(map(FeatureMap.like, maps, self._inputs.references)),
+            audio_features=self._inputs.audio[1:],
+        )
+        audio = self._inputs.audio[0] if self._inputs.audio else None
+
+        def step() -> tuple[FrameOutput, FeatureMap]:
+            return RCF.frame_step(model, self._inputs.image, past, audio)
+
+        self._replay, (self._frame, self._context) = captured(step, model.device)
+        # The graph reads the constants of its size by their addresses.
+        self._held = model.constants.kept()
+
+    def __call__(
+        self, image: Tensor, state: OnlineState, audio_feature: Tensor | None
+    ) -> tuple[FrameOutput, FeatureMap]:
+        given = _Inputs.of(image, state, audio_feature, self._delta)
+        for buffer, tensor in zip(self._inputs.tensors(), given.tensors(), strict=True):
+            buffer.copy_(tensor)
+        self._replay()
+        frame = self._frame._replace(
+            logits=self._frame.logits.clone(), masks=self._frame.masks.clone()
+        )
+        return frame, replace(self._context, data=self._context.data.clone())
+
+
+def captured(
+    step: Callable[[], _Result], device: torch.device
+) -> tuple[Callable[[], None], _Result]:
+    """Capture what ``step`` does: what does it again, and where its results then are."""
+    with torch.cuda.device(device):
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(_WARM_UP):
+                step()
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            outputs = step()
+    return graph.replay, outputs
