@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import overload
 
 import numpy as np
 import torch
 from detectron2.data import transforms as T
 from detectron2.data.detection_utils import read_image
+from detectron2.utils.file_io import PathManager
+from PIL import Image
+from torch.nn import functional as F
 
 from rcf_vis.errors import DatasetError
 
 from .augmentation import frame_to_tensor
 
-__all__ = ["LazyFrames", "read_frame"]
+__all__ = ["LazyFrames", "read_frame", "read_resized_frame"]
+
+_ORIENTATION = 0x0112  # of EXIF
 
 
 def read_frame(
@@ -36,18 +42,74 @@ def read_frame(
         DatasetError: the image is broken, or of another size than the video.
     """
     where = f"video {video_id}, frame {file_name}"
-    try:
+    with _explained(where):
         image = read_image(file_name, format=image_format)
+    _check_size(where, image.shape[1::-1], (width, height))
+    return image
+
+
+def read_resized_frame(
+    file_name: str,
+    *,
+    image_format: str,
+    height: int,
+    width: int,
+    video_id: int,
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Read one frame at another size, sooner than at its own (``INPUT.FAST_DECODE``).
+
+    A JPEG is decoded at a half, a quarter or an eighth of its size where ``size`` is not larger, by
+    leaving out what the cosine transform has of finer detail; what is left to resize, PyTorch does.
+
+    Args:
+        size: (height, width) of the result, in pixels.
+
+    Returns:
+        (h, w, 3) uint8 array, near to that of :func:`read_frame` after Pillow's bilinear resize.
+
+    Raises:
+        FileNotFoundError, DatasetError: as :func:`read_frame`.
+    """
+    where = f"video {video_id}, frame {file_name}"
+    with _explained(where), PathManager.open(file_name, "rb") as file:
+        image = Image.open(file)
+        found = image.size
+        if image.mode != "RGB" or image.getexif().get(_ORIENTATION, 1) != 1:
+            pixels = read_image(file_name, format="RGB")
+            found = pixels.shape[1::-1]
+        else:
+            image.draft(None, size[::-1])  # of no effect but for a JPEG
+            pixels = np.array(image)
+    _check_size(where, found, (width, height))
+    if pixels.shape[:2] != size:
+        resized = F.interpolate(
+            torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None],
+            size=size,
+            mode="bilinear",
+            antialias=True,
+        )
+        pixels = resized[0].permute(1, 2, 0).numpy()
+    return pixels if image_format == "RGB" else pixels[:, :, ::-1]
+
+
+@contextmanager
+def _explained(where: str) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{where}: no such file") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise DatasetError(f"{where}: the image cannot be read ({error})") from error
-    if image.shape[:2] != (height, width):
+
+
+def _check_size(where: str, found: tuple[int, int], expected: tuple[int, int]) -> None:
+    """(width, height) of the image and of the json."""
+    if tuple(found) != expected:
         raise DatasetError(
-            f"{where}: the image has {image.shape[1]}x{image.shape[0]} pixels (width x height); "
-            f"expected {width}x{height} as in the json, for each frame of the video"
+            f"{where}: the image has {found[0]}x{found[1]} pixels (width x height); expected "
+            f"{expected[0]}x{expected[1]} as in the json, for each frame of the video"
         )
-    return image
 
 
 class LazyFrames(Sequence[torch.Tensor]):

@@ -25,11 +25,13 @@ def ignored_of(record: dict[str, Any], index: int) -> list[dict[str, Any]]:
     return [item for item in record["annotations"][index] if item.get("ignore")]
 
 
-def decode_masks(record: dict[str, Any], index: int, objects: list[dict]) -> list[np.ndarray]:
-    """Masks (H, W) uint8 of the objects of a frame."""
+def decode_masks(
+    record: dict[str, Any], index: int, objects: list[dict], size: tuple[int, int] | None = None
+) -> list[np.ndarray]:
+    """Masks (H, W) uint8 of the objects of a frame; (h, w) = ``size`` if given, nearest pixels."""
     rles = [item["segmentation"] for item in objects]
     try:
-        return decode_rles(rles, record["height"], record["width"])
+        return decode_rles(rles, record["height"], record["width"], size)
     except ValueError as error:
         raise DatasetError(
             f"video {record['video_id']}, frame {record['file_names'][index]}: "

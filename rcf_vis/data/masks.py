@@ -7,9 +7,11 @@ covers unset. So each string is checked here, in numpy, before pycocotools sees 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import pycocotools.mask as mask_util
+from PIL import Image
 
 __all__ = ["decode_rles", "is_complete", "rle_areas_covered", "to_compressed_rle"]
 
@@ -68,11 +70,15 @@ def rle_areas_covered(rles: Sequence[dict]) -> np.ndarray:
     return totals
 
 
-def decode_rles(rles: Sequence[dict | list], height: int, width: int) -> list[np.ndarray]:
+def decode_rles(
+    rles: Sequence[dict | list], height: int, width: int, size: tuple[int, int] | None = None
+) -> list[np.ndarray]:
     """Masks as (height, width) uint8 arrays of 0 and 1.
 
     Args:
         rles: masks in any form that :func:`to_compressed_rle` takes.
+        size: (height, width) of the result: what Pillow's nearest-neighbour resize of the masks
+            gives, pixel for pixel, without the masks at their own size.
 
     Raises:
         ValueError: a mask is of another size, or broken.
@@ -82,7 +88,12 @@ def decode_rles(rles: Sequence[dict | list], height: int, width: int) -> list[np
     compressed = [to_compressed_rle(rle, height, width) for rle in rles]
     if (rle_areas_covered(compressed) != height * width).any():
         raise ValueError(f"run lengths that do not cover {height} x {width} pixels")
+    if size is not None and size[1] <= width and size != (height, width):
+        runs = (_runs_of(_as_bytes(rle["counts"])) for rle in compressed)
+        return [_sampled(of_mask, (height, width), size) for of_mask in runs]
     stacked = mask_util.decode(compressed)
+    if size is not None:
+        stacked = stacked[np.ix_(_taken(height, size[0]), _taken(width, size[1]))]
     return [stacked[:, :, i] for i in range(stacked.shape[2])]
 
 
@@ -116,14 +127,61 @@ def is_complete(counts: str | bytes) -> bool:
     return bool(text) and not text.translate(None, _ALPHABET) and not (text[-1] - 48) & 32
 
 
+def _runs_of(counts: bytes) -> np.ndarray:
+    """The lengths of the runs of a string, background first, (K,) int64."""
+    runs = _values_of_runs(np.frombuffer(counts, dtype=np.uint8) - np.uint8(48))[0].astype(np.int64)
+    for start in (1, 2):  # written are differences from the fourth run on
+        runs[start::2] = runs[start::2].cumsum()
+    if runs.min() < 0:
+        raise ValueError("a run of negative length")
+    return runs
+
+
+def _sampled(runs: np.ndarray, size: tuple[int, int], sampled: tuple[int, int]) -> np.ndarray:
+    """The mask of some runs at the rows and columns that a resize takes, uint8.
+
+    Runs go down the columns; so each border between two of them lies between two of the pixels that
+    are taken, and runs of these are known without any pixel. No column is taken twice.
+    """
+    height = size[0]
+    rows_before, columns_before = (
+        np.searchsorted(_taken(side, taken), np.arange(side + 1))
+        for side, taken in zip(size, sampled, strict=True)
+    )
+    column, row = np.divmod(runs.cumsum(), height)
+    taken = np.diff(columns_before, append=columns_before[-1])[column] > 0
+    borders = columns_before[column] * sampled[0] + np.where(taken, rows_before[row], 0)
+    lengths = np.diff(borders, prepend=0)
+    values = np.arange(len(runs), dtype=np.uint8) & 1
+    return np.repeat(values, lengths).reshape(sampled[::-1]).T
+
+
+@lru_cache(maxsize=256)
+def _taken(side: int, sampled: int) -> np.ndarray:
+    """Which of ``side`` pixels Pillow's nearest-neighbour resize takes, ascending, (sampled,)."""
+    places = Image.fromarray(np.arange(side, dtype=np.int32)[None])
+    return np.asarray(places.resize((sampled, 1), Image.NEAREST))[0]
+
+
 def _covered_pixels(counts: list[bytes]) -> np.ndarray:
-    """Sum of the runs of each string, (N,) int64.
+    """Sum of the runs of each string, (N,) int64."""
+    codes = np.frombuffer(b"".join(counts), dtype=np.uint8) - np.uint8(48)
+    values, first = _values_of_runs(codes)
+    ends = np.searchsorted(first, np.cumsum([len(text) for text in counts]))
+    starts = np.concatenate(([0], ends[:-1]))
+    times = np.repeat(ends, ends - starts) - np.arange(len(values))
+    times = (times + 1) >> 1
+    times[starts] = 1
+    return np.add.reduceat(values * times, starts)
+
+
+def _values_of_runs(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What is written for each run, (K,) int32, and the place of its first group.
 
     A run is written in groups of five bits, lowest first; bit 5 says that another group follows,
     bit 4 of the last group is the sign. From the fourth run on, the difference to the run before
     the last is written: so run k is part of itself and of each second run after it.
     """
-    codes = np.frombuffer(b"".join(counts), dtype=np.uint8) - np.uint8(48)
     goes_on = codes > 31
     first = np.flatnonzero(~np.concatenate(([False], goes_on[:-1])))  # group of each run
     values = codes[first].astype(np.int32)
@@ -131,12 +189,7 @@ def _covered_pixels(counts: list[bytes]) -> np.ndarray:
     values -= (values & 16) << 1  # the sign, of runs of one group
     longer = np.flatnonzero(~single)
     values[longer] = _values_of_groups(codes, first[longer])
-    ends = np.searchsorted(first, np.cumsum([len(text) for text in counts]))
-    starts = np.concatenate(([0], ends[:-1]))
-    times = np.repeat(ends, ends - starts) - np.arange(len(values))
-    times = (times + 1) >> 1
-    times[starts] = 1
-    return np.add.reduceat(values * times, starts)
+    return values, first
 
 
 def _values_of_groups(codes: np.ndarray, first: np.ndarray) -> np.ndarray:

@@ -58,7 +58,8 @@ class GraphedStep:
                 )
         key = (*size, image.dtype)
         if key not in self._graphs:
-            self._graphs[key] = _Graph(self._model, image, state, audio_feature)
+            with torch.inference_mode(False), torch.no_grad():  # it outlives the caller's mode
+                self._graphs[key] = _Graph(self._model, image, state, audio_feature)
             if len(self._graphs) > _LIMIT:
                 self._graphs.popitem(last=False)
         self._graphs.move_to_end(key)

@@ -3,6 +3,7 @@
 import numpy as np
 import pycocotools.mask as mask_util
 import pytest
+from PIL import Image
 
 from rcf_vis.data.masks import decode_rles, rle_areas_covered, to_compressed_rle
 
@@ -89,3 +90,41 @@ def test_decoding_refuses_what_is_broken():
         decode_rles([audio], 8, 9)
     with pytest.raises(ValueError, match="do not cover 8 x 8"):
         decode_rles([audio, {**audio, "counts": audio["counts"][:-1]}], 8, 8)
+
+
+@pytest.mark.parametrize("size", [(9, 13), (4, 6), (1, 1), (9, 5), (30, 7), (3, 40), (27, 39)])
+def test_masks_of_another_size_are_those_that_pillow_resizes(size):
+    rng = np.random.default_rng(0)
+    masks, rles = zip(*(random_rle(rng, 9, 13) for _ in range(60)), strict=True)
+    blocks = [np.zeros((9, 13), np.uint8) for _ in range(20)]
+    for mask in blocks:
+        y, x = rng.integers(0, 9), rng.integers(0, 13)
+        mask[y : y + rng.integers(1, 9), x : x + rng.integers(1, 13)] = 1
+    rles += tuple(mask_util.encode(np.asfortranarray(mask)) for mask in blocks)
+    found = decode_rles([{**rle, "size": [9, 13]} for rle in rles], 9, 13, size)
+    for mask, got in zip((*masks, *blocks), found, strict=True):
+        expected = np.asarray(Image.fromarray(mask).resize(size[::-1], Image.NEAREST))
+        np.testing.assert_array_equal(got, expected)
+        assert got.dtype == np.uint8
+
+
+def test_a_negative_run_is_refused():
+    """Its sum is that of a whole mask: 20, −10, 30 … of 5 × 8 pixels."""
+    counts = bytes([48 + 20, 48 + 22, 48 + 30])  # one group each; the sign is bit 4
+    runs = [-12, -10, -2]  # what they say
+    assert rle_areas_covered([{"counts": counts}]) == sum(runs)
+    counts = b"".join(_written(run) for run in (50, -20, 10))
+    assert rle_areas_covered([{"counts": counts}]) == 40
+    with pytest.raises(ValueError, match="negative"):
+        decode_rles([{"size": [5, 8], "counts": counts}], 5, 8, (3, 4))
+
+
+def _written(run: int) -> bytes:
+    """A run in groups of five bits, lowest first."""
+    groups = bytearray()
+    while True:
+        group, run = run & 31, run >> 5
+        last = run == (-1 if group & 16 else 0)
+        groups.append(48 + group + (0 if last else 32))
+        if last:
+            return bytes(groups)
