@@ -4,6 +4,7 @@
     python tools/benchmark.py --config-file configs/rcf_r50.yaml --size 640x360 1920x1080
     python tools/benchmark.py --config-file configs/rcf_r50.yaml --device cuda --precision fp16 \\
         --engine compile --json out.json
+    python tools/benchmark.py --config-file configs/rcf_r50.yaml --data
 
 Frames of a picture that moves are decoded, resized, passed through the network and decided on, as
 OnlinePredictor and the evaluator do it. Weights are random unless --opts MODEL.WEIGHTS names some;
@@ -18,6 +19,7 @@ import copy
 import json
 import platform
 import resource
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -35,6 +37,7 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from rcf_vis import optimize_for_inference
+from rcf_vis.analysis.feeding import clips_a_cpu_second, write_videos
 from rcf_vis.checkpoint import RCFCheckpointer, load_part_weights
 from rcf_vis.config import read_config
 from rcf_vis.data.augmentation import build_test_augmentation
@@ -77,6 +80,11 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--engine", choices=("torch", "compile"), default="torch",
         help="compile: a CUDA graph, on a CPU torch.compile (MODEL.RCF.TEST.COMPILE)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--data", type=int, nargs="?", const=200, metavar="CLIPS",
+        help="instead, clips a CPU second of the config's training mapper, of videos of 1280x720; "
+        "default 200",
     )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument(
@@ -288,6 +296,9 @@ def machine(device: torch.device) -> dict[str, str | int]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
+    if args.data is not None:
+        feed(args)
+        return
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cuda" and not torch.cuda.is_available():
         raise SystemExit("--device cuda: there is no GPU that PyTorch can use")
@@ -318,6 +329,24 @@ def main(argv: Sequence[str] | None = None) -> None:
             if args.json:  # each as soon as it is known
                 with whole_file(args.json) as temporary:
                     temporary.write_text(json.dumps({"machine": about, "results": results}))
+
+
+def feed(args: argparse.Namespace) -> None:
+    """Clips a CPU second, with INPUT.FAST_DECODE and without."""
+    if args.data < 1:
+        raise SystemExit(f"--data {args.data}: expected 1 or more clips")
+    cfg = read_config(args.config_file, args.opts)
+    with tempfile.TemporaryDirectory() as folder:
+        figures = clips_a_cpu_second(cfg, write_videos(Path(folder)), args.data)
+    about = {"config": args.config_file, **machine(torch.device("cpu"))}
+    print(", ".join(f"{key} {value}" for key, value in about.items()))
+    print(
+        f"clips a CPU second: {figures['fast']:.1f}; with INPUT.FAST_DECODE False "
+        f"{figures['plain']:.1f}; ratio {figures['ratio']:.2f}"
+    )
+    if args.json:
+        with whole_file(args.json) as temporary:
+            temporary.write_text(json.dumps({"machine": about, "clips a CPU second": figures}))
 
 
 def frame_size(text: str) -> tuple[int, int]:

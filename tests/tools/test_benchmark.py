@@ -54,6 +54,16 @@ def test_all_stages_of_a_step(benchmark, tmp_path, capsys, monkeypatch):
         assert result["frames a second"] == pytest.approx(1000 / step)
 
 
+def test_feeding(benchmark, tmp_path, capsys):
+    words = ["--data", "2", "--json", str(tmp_path / "out.json")]
+    benchmark.main([*TINY[:2], *words])
+    figures = json.loads((tmp_path / "out.json").read_text())["clips a CPU second"]
+    assert figures["ratio"] == pytest.approx(figures["fast"] / figures["plain"])
+    assert f"clips a CPU second: {figures['fast']:.1f}" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="--data 0: expected 1 or more"):
+        benchmark.main([*TINY[:2], "--data", "0"])
+
+
 def test_bad_words(benchmark, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="--objects 11: there are 10 slots"):
         benchmark.main([*TINY, "--size", "96x64", "--objects", "11", "--frames", "1"])
