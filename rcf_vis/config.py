@@ -179,6 +179,8 @@ def _add_test(cfg: CN) -> None:
 
 
 def _add_solver(cfg: CN) -> None:
+    # Of AMP on a GPU: "fp16", with the loss scaled, or "bf16"; a CPU computes in bf16
+    cfg.SOLVER.AMP.PRECISION = "fp16"
     # Factor on the learning rate of the backbone: 0.1 for ResNet, 1.0 for transformers (IV-A)
     cfg.SOLVER.BACKBONE_MULTIPLIER = 0.1
     # Weight decay of embeddings, such as the instance queries [ours]

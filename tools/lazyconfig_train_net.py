@@ -61,7 +61,14 @@ def do_train(cfg: DictConfig, resume: bool) -> None:
     check_classes(names[0], cfg.model.heads.num_classes, CLASS_KEY)
     ema = ModelEMA(model, decay=options.ema.decay) if options.ema.enabled else None
     model = create_ddp(model, **options.ddp)
-    trainer = build_loop(model, loader, optimizer, amp=options.amp.enabled, accumulate_steps=steps)
+    trainer = build_loop(
+        model,
+        loader,
+        optimizer,
+        amp=options.amp.enabled,
+        precision=options.amp.precision,
+        accumulate_steps=steps,
+    )
     checkpointer = RCFCheckpointer(
         model,
         options.output_dir,

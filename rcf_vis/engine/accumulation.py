@@ -14,6 +14,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 __all__ = ["AccumulatingAMPTrainer", "AccumulatingTrainer", "build_loop", "check_batch_size"]
 
+_DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
 
 class AccumulatingTrainer(SimpleTrainer):
     """Splits each batch of the loader into parts that pass the network one after the other.
@@ -83,8 +85,14 @@ class AccumulatingTrainer(SimpleTrainer):
 class AccumulatingAMPTrainer(AccumulatingTrainer, AMPTrainer):
     """:class:`AccumulatingTrainer` in mixed precision, as Detectron2's ``AMPTrainer`` has it.
 
-    Unlike that one it also runs on a CPU, where it computes in bfloat16 and scales nothing, and it
-    takes ``torch.amp``, not the deprecated ``torch.cuda.amp``.
+    Unlike that one it also runs on a CPU, where it computes in bfloat16 in any case, and it takes
+    ``torch.amp``, not the deprecated ``torch.cuda.amp``.
+
+    Args:
+        precision: "fp16", with the loss scaled, or "bf16", which needs no scaling.
+
+    Raises:
+        ValueError: the precision is neither.
     """
 
     def __init__(
@@ -94,14 +102,20 @@ class AccumulatingAMPTrainer(AccumulatingTrainer, AMPTrainer):
         optimizer: torch.optim.Optimizer,
         *,
         steps: int = 1,
+        precision: str = "fp16",
     ) -> None:
+        if precision not in _DTYPES:
+            raise ValueError(
+                f"SOLVER.AMP.PRECISION is {precision!r}, expected one of {list(_DTYPES)}"
+            )
         device = next(model.parameters()).device.type
-        scaler = torch.amp.GradScaler(device, enabled=device == "cuda")
+        self.dtype = torch.bfloat16 if device == "cpu" else _DTYPES[precision]
+        scaler = torch.amp.GradScaler(device, enabled=self.dtype == torch.float16)
         AMPTrainer.__init__(self, model, data_loader, optimizer, grad_scaler=scaler)
         self.steps = steps
 
     def _losses(self, part: list[dict]) -> dict[str, Tensor]:
-        with torch.autocast(next(self.model.parameters()).device.type):
+        with torch.autocast(next(self.model.parameters()).device.type, self.dtype):
             return super()._losses(part)
 
     def _backward(self, loss: Tensor) -> None:
@@ -118,13 +132,20 @@ def build_loop(
     optimizer: torch.optim.Optimizer,
     *,
     amp: bool = False,
+    precision: str = "fp16",
     accumulate_steps: int = 1,
 ) -> SimpleTrainer:
-    """The inner loop of training: Detectron2's own in full precision without accumulation."""
-    if accumulate_steps == 1 and not amp:
-        return SimpleTrainer(model, data_loader, optimizer)
-    kind = AccumulatingAMPTrainer if amp else AccumulatingTrainer
-    return kind(model, data_loader, optimizer, steps=accumulate_steps)
+    """The inner loop of training: Detectron2's own in full precision without accumulation.
+
+    Args:
+        amp: train in mixed precision, of which ``precision`` is the lower one.
+    """
+    parts = (model, data_loader, optimizer)
+    if amp:
+        return AccumulatingAMPTrainer(*parts, steps=accumulate_steps, precision=precision)
+    if accumulate_steps == 1:
+        return SimpleTrainer(*parts)
+    return AccumulatingTrainer(*parts, steps=accumulate_steps)
 
 
 def check_batch_size(

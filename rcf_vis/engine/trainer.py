@@ -71,6 +71,7 @@ class Trainer(DefaultTrainer):
             data_loader,
             optimizer,
             amp=solver.AMP.ENABLED,
+            precision=solver.AMP.PRECISION,
             accumulate_steps=solver.ACCUMULATE_STEPS,
         )
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from .dice import dice_coefficient
 from .matcher import HungarianMatcher
-from .targets import FrameTargets, SlotPredictions
+from .targets import BatchTargets, SlotPredictions
 
 __all__ = ["SetCriterion"]
 
@@ -66,73 +66,68 @@ class SetCriterion(nn.Module):
         }
 
     def forward(
-        self, predictions: Sequence[SlotPredictions], targets: Sequence[FrameTargets]
+        self, layers: Sequence[SlotPredictions], targets: BatchTargets
     ) -> dict[str, Tensor]:
         """The loss of a batch of clips.
 
         Args:
-            predictions, targets: one a supervised frame.
+            layers: predictions of the layers of the instance decoder that are supervised, the last
+                of them final.
+            targets: of the same frames.
 
         Returns:
             Scalars ``loss_class``, ``loss_dice`` and, where ``mask_weight`` is not 0,
-            ``loss_mask``, weighted.
+            ``loss_mask``, weighted, of the last layer; those of the others with ``_0``, ``_1`` …
         """
-        class_losses, dice_losses, mask_losses = [], [], []
-        pairs = self.matcher(predictions, targets)
-        for prediction, target, pair in zip(predictions, targets, pairs, strict=True):
-            class_losses.append(self._class_loss(prediction, target, *pair))
-            dice_loss, mask_loss = self._mask_losses(prediction, target, *pair)
-            dice_losses.append(dice_loss)
-            mask_losses.append(mask_loss)
-        num_frames = len(predictions) * len(predictions[0].logits)
-        losses = {
-            "loss_class": self.class_weight * sum(class_losses) / num_frames,
-            "loss_dice": self.dice_weight * sum(dice_losses) / num_frames,
-        }
-        if self.mask_weight:
-            losses["loss_mask"] = self.mask_weight * sum(mask_losses) / num_frames
+        losses = {}
+        pairs = self.matcher(layers, targets)
+        for number, (prediction, pair) in enumerate(zip(layers, pairs, strict=True)):
+            suffix = "" if number == len(layers) - 1 else f"_{number}"
+            num_frames = len(prediction.logits)
+            class_loss = self._class_loss(prediction, targets, *pair)
+            dice_loss, mask_loss = self._mask_losses(prediction, targets, *pair)
+            losses[f"loss_class{suffix}"] = self.class_weight * class_loss / num_frames
+            losses[f"loss_dice{suffix}"] = self.dice_weight * dice_loss / num_frames
+            if self.mask_weight:
+                losses[f"loss_mask{suffix}"] = self.mask_weight * mask_loss / num_frames
         return losses
 
     def _class_loss(
-        self, prediction: SlotPredictions, target: FrameTargets, objects: Tensor, slots: Tensor
+        self, prediction: SlotPredictions, targets: BatchTargets, objects: Tensor, slots: Tensor
     ) -> Tensor:
         logits = prediction.logits.float()
         empty = logits.shape[-1] - 1
         classes = torch.full(logits.shape[:2], empty, dtype=torch.int64, device=logits.device)
-        classes[target.clips[objects], slots] = target.classes[objects]
+        classes[targets.frames[objects], slots] = targets.classes[objects]
         weights = torch.ones_like(logits[0, 0])
         weights[empty] = self.no_object_weight
         losses = F.cross_entropy(logits.flatten(0, 1), classes.flatten(), weights, reduction="none")
         losses = losses.view(classes.shape)
-        if target.non_exhaustive or target.ignored is not None:
-            factors = self._empty_slot_factors(prediction, target)
+        if targets.unsaid is not None:
+            factors = self._empty_slot_factors(prediction, targets)
             losses = torch.where(classes == empty, losses * factors, losses)
         return losses.sum()
 
     @torch.no_grad()
-    def _empty_slot_factors(self, prediction: SlotPredictions, target: FrameTargets) -> Tensor:
-        """``(B, N)``: 1, less by the share of the slot's mask where nothing is said of what is."""
-        masks = prediction.masks.float().sigmoid() * target.valid[:, None]
-        unsaid = (
-            torch.zeros_like(target.valid) if target.ignored is None else target.ignored.clone()
-        )
-        unsaid[list(target.non_exhaustive)] = 1
-        annotated = torch.zeros_like(unsaid).index_add_(0, target.clips, target.masks)
-        unsaid *= 1 - annotated.clamp(max=1)
+    def _empty_slot_factors(self, prediction: SlotPredictions, targets: BatchTargets) -> Tensor:
+        """``(R, N)``: 1, less by the share of the slot's mask where nothing is said of what is."""
+        masks = prediction.masks.float().sigmoid() * targets.valid[:, None]
+        annotated = torch.zeros_like(targets.unsaid).index_add_(0, targets.frames, targets.masks)
+        unsaid = targets.unsaid * (1 - annotated.clamp(max=1))
         shares = (masks * unsaid[:, None]).sum((2, 3)) / masks.sum((2, 3)).clamp(min=1e-6)
         return 1 - shares * (1 - self.non_exhaustive_weight)
 
     def _mask_losses(
-        self, prediction: SlotPredictions, target: FrameTargets, objects: Tensor, slots: Tensor
+        self, prediction: SlotPredictions, targets: BatchTargets, objects: Tensor, slots: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Sums over the matched slots of the Dice loss and of the mean cross-entropy."""
         if not len(objects):
             # Zero, yet connected: every parameter keeps a gradient, as distributed training needs.
             zero = prediction.masks.float().sum() * 0
             return zero, zero
-        clips = target.clips[objects]
-        logits = prediction.masks[clips, slots].float().flatten(1)
-        masks, valid = target.masks[objects].flatten(1), target.valid[clips].flatten(1)
+        frames = targets.frames[objects]
+        logits = prediction.masks[frames, slots].float().flatten(1)
+        masks, valid = targets.masks[objects].flatten(1), targets.valid[frames].flatten(1)
         probabilities = logits.sigmoid() * valid
         overlap = (probabilities * masks).sum(-1)
         sizes = probabilities.square().sum(-1) + masks.square().sum(-1)

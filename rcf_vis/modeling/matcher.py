@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .dice import dice_coefficient
-from .targets import FrameTargets, SlotPredictions
+from .targets import BatchTargets, SlotPredictions
 
 __all__ = ["HungarianMatcher"]
 
@@ -41,51 +41,61 @@ class HungarianMatcher:
         }
 
     def __call__(
-        self, predictions: Sequence[SlotPredictions], targets: Sequence[FrameTargets]
+        self, layers: Sequence[SlotPredictions], targets: BatchTargets
     ) -> list[tuple[Tensor, Tensor]]:
         """Match a batch of clips, one assignment a clip for all its supervised frames.
 
         With one supervised frame this is equation 3. With several (``ORDER_SUPERVISION``) an
-        object's similarity to a slot is the mean over the frames in which it is visible.
+        object's similarity to a slot is the mean over the frames in which it is visible. What all
+        layers need is copied to the host at once, and back.
 
         Args:
-            predictions, targets: one a supervised frame.
+            layers: predictions of each layer of the instance decoder; each is matched by itself.
 
         Returns:
-            For each frame the matched objects (indices into its targets) and their slots, int64
+            For each layer the matched objects (indices into the targets) and their slots, int64
             on the targets' device. With more objects than slots the least similar have none.
         """
-        similarity = torch.cat(
-            [self.similarity(p, t) for p, t in zip(predictions, targets, strict=True)]
+        if not len(targets):
+            nothing = targets.frames.new_zeros(0)
+            return [(nothing, nothing)] * len(layers)
+        similarity = torch.stack([self.similarity(layer, targets) for layer in layers])
+        objects, slots = [], []
+        for of_layer in similarity.cpu().numpy():
+            rows = defaultdict(list)
+            for key, row in zip(targets.keys, of_layer, strict=True):
+                rows[key].append(row)
+            slot_of = self._assign({key: np.mean(frames, axis=0) for key, frames in rows.items()})
+            matched = [m for m, key in enumerate(targets.keys) if key in slot_of]
+            objects.append(matched)
+            slots.append([slot_of[targets.keys[m]] for m in matched])
+        counts = [len(matched) for matched in objects]
+        pairs = torch.tensor([sum(objects, []), sum(slots, [])]).to(
+            targets.frames.device, non_blocking=True
         )
-        rows = defaultdict(list)
-        keys = [key for target in targets for key in target.keys]
-        for key, row in zip(keys, similarity.cpu().numpy(), strict=True):
-            rows[key].append(row)
-        slot_of = self._assign({key: np.mean(frames, axis=0) for key, frames in rows.items()})
-        return [self._pairs(target, slot_of) for target in targets]
+        return list(zip(pairs[0].split(counts), pairs[1].split(counts), strict=True))
 
     @torch.no_grad()
-    def similarity(self, prediction: SlotPredictions, target: FrameTargets) -> Tensor:
-        """Equation 3, Dice(m_i, m̂_g) + p_i(c_g), for each object and the N slots of its clip.
+    def similarity(self, prediction: SlotPredictions, targets: BatchTargets) -> Tensor:
+        """Equation 3, Dice(m_i, m̂_g) + p_i(c_g), for each object and the N slots of its frame.
 
         Returns:
             ``(M, N)`` float32.
         """
-        clips = target.clips
+        frames = targets.frames
         logits = prediction.masks.float().flatten(2)
-        valid = target.valid.flatten(1)
-        objects = target.masks.flatten(1)
+        valid = targets.valid.flatten(1)
+        objects = targets.masks.flatten(1)
         masks = logits.sigmoid() * valid[:, None]
         similarity = dice_coefficient(
-            torch.einsum("mnp,mp->mn", masks[clips], objects),
-            masks.square().sum(-1)[clips] + objects.square().sum(-1, keepdim=True),
+            torch.einsum("mnp,mp->mn", masks[frames], objects),
+            masks.square().sum(-1)[frames] + objects.square().sum(-1, keepdim=True),
         )
         if self.mask_weight:
-            cross_entropy = _cross_entropy(logits[clips], objects, valid[clips])
+            cross_entropy = _cross_entropy(logits[frames], objects, valid[frames])
             similarity = similarity - self.mask_weight * cross_entropy
         probabilities = prediction.logits.float().softmax(-1)
-        return similarity + self.class_weight * probabilities[clips, :, target.classes]
+        return similarity + self.class_weight * probabilities[frames, :, targets.classes]
 
     @staticmethod
     def _assign(rows: dict[tuple[int, int], np.ndarray]) -> dict[tuple[int, int], int]:
@@ -99,12 +109,6 @@ class HungarianMatcher:
             pairs = zip(*scipy.optimize.linear_sum_assignment(matrix, maximize=True), strict=True)
             slot_of.update((keys[g], int(slot)) for g, slot in pairs)
         return slot_of
-
-    @staticmethod
-    def _pairs(target: FrameTargets, slot_of: dict[tuple[int, int], int]) -> tuple[Tensor, Tensor]:
-        pairs = [(m, slot_of[key]) for m, key in enumerate(target.keys) if key in slot_of]
-        indices = torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2).to(target.clips.device)
-        return indices[:, 0], indices[:, 1]
 
 
 def _cross_entropy(logits: Tensor, objects: Tensor, valid: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from .instance_heads import InstanceHeads
 from .mask_decoder import MaskDecoder
 from .online import FrameOutput, OnlineState, StepOutput
 from .postprocessing import binary_masks, summarize_slots
-from .targets import frame_targets
+from .targets import SlotPredictions, batch_targets
 
 __all__ = ["RCF"]
 
@@ -341,23 +341,16 @@ class RCF(nn.Module):
         outputs = self._supervised_steps(clips)
         segmentation = outputs[0].segmentation
         size = tuple(segmentation.data.shape[-2:])
-        frames = zip(*(clip["instances"] for clip in clips), strict=True)
-        partly = [index for index, clip in enumerate(clips) if not clip.get("exhaustive", True)]
-        ignored = [{} for _ in clips[0]["instances"]]  # of each frame: clip → mask
-        for index, clip in enumerate(clips):
-            for places, mask in zip(ignored, clip.get("ignored", ()), strict=False):
-                places[index] = mask
-        targets = [
-            frame_targets(frame, segmentation.stride, size, self.device, partly, places)
-            for frame, places in zip(frames, ignored, strict=True)
+        targets = batch_targets(clips, segmentation.stride, size, self.device)
+        steps = zip(*(output.layers() for output in outputs), strict=True)
+        layers = [
+            SlotPredictions(
+                torch.cat([slots.logits for slots in layer]),
+                torch.cat([slots.masks for slots in layer]),
+            )
+            for layer in steps
         ]
-        layers = list(zip(*(output.layers() for output in outputs), strict=True))
-        losses = {}
-        for number, slots in enumerate(layers, start=1):
-            suffix = "" if number == len(layers) else f"_{number - 1}"
-            for name, loss in self.criterion(slots, targets).items():
-                losses[name + suffix] = loss
-        return losses
+        return self.criterion(layers, targets)
 
     def _supervised_steps(self, clips: list[dict]) -> list[StepOutput]:
         """Walk the clips as online inference would; predict where there is ground truth."""

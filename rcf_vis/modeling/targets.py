@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from detectron2.structures import Instances
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["FrameTargets", "SlotPredictions", "frame_targets"]
+__all__ = ["BatchTargets", "SlotPredictions", "batch_targets"]
 
 
 @dataclass(frozen=True)
 class SlotPredictions:
-    """The N slots of one frame of each clip of a batch.
+    """The N slots in each of the R = T·B supervised frames of a batch.
 
     Attributes:
-        logits: ``(B, N, num_classes + 1)`` class logits, the empty class last.
-        masks: ``(B, N, h, w)`` mask logits at the resolution of S_t, with its padding.
+        logits: ``(R, N, num_classes + 1)`` class logits, the empty class last.
+        masks: ``(R, N, h, w)`` mask logits at the resolution of S_t, with its padding.
     """
 
     logits: Tensor
@@ -27,91 +27,109 @@ class SlotPredictions:
 
 
 @dataclass(frozen=True)
-class FrameTargets:
-    """The M objects that are visible in one frame of the clips of a batch.
+class BatchTargets:
+    """The M objects that are visible in the R = T·B supervised frames of the clips of a batch.
 
-    Masks are compared at the resolution of S_t: a cell of the ground truth is the share of its
-    pixels that the object covers [ours]; a cell that the border of the image cuts has only the
-    pixels inside. That is a sixteenth of the work of comparing pixels, and the shares still say
-    where in a cell the border of the object runs.
+    Frame t of clip b is number t·B + b. Masks are compared at the resolution of S_t: a cell of the
+    ground truth is the share of its pixels that the object covers [ours]; a cell that the border of
+    the image cuts has only the pixels inside. That is a sixteenth of the work of comparing pixels,
+    and the shares still say where in a cell the border of the object runs.
 
     Attributes:
-        keys: (clip's index in the batch, object's identity) of each object.
-        clips: ``(M,)`` int64, the clip's index alone.
+        keys: (clip's index in the batch, object's identity) of each object, on the host.
+        frames: ``(M,)`` int64, the number of each object's frame.
         classes: ``(M,)`` int64.
         masks: ``(M, h, w)`` float in [0, 1], zero in the padding.
-        valid: ``(B, h, w)`` float, 1 in the cells that hold at least one pixel of the image.
-        non_exhaustive: indices of the clips in which not every object is annotated.
-        ignored: ``(B, h, w)`` float in [0, 1], places where it is not said what is there; None:
-            there are none.
+        valid: ``(R, h, w)`` float, 1 in the cells that hold at least one pixel of the image.
+        unsaid: ``(R, h, w)`` float in [0, 1], places where it is not said what is there: all of a
+            frame in which not every object is annotated, and ignored places; None: there are none.
     """
 
     keys: list[tuple[int, int]]
-    clips: Tensor
+    frames: Tensor
     classes: Tensor
     masks: Tensor
     valid: Tensor
-    non_exhaustive: tuple[int, ...] = ()
-    ignored: Tensor | None = None
+    unsaid: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
 
 
-def frame_targets(
-    instances: Sequence[Instances],
-    stride: int,
-    size: tuple[int, int],
-    device: torch.device,
-    non_exhaustive: Sequence[int] = (),
-    ignored: Mapping[int, Tensor] | None = None,
-) -> FrameTargets:
-    """Lay out the ground truth of one frame of each clip.
+def batch_targets(
+    clips: Sequence[Mapping[str, Any]], stride: int, size: tuple[int, int], device: torch.device
+) -> BatchTargets:
+    """Lay out the ground truth of a batch; to the device go one tensor of masks and one of numbers.
 
     Objects whose mask is empty are not visible in the frame, hence no ground truth of it.
 
     Args:
-        instances: one a clip, with ``gt_classes``, ``gt_ids`` and ``gt_masks`` (BitMasks).
+        clips: of :class:`rcf_vis.data.ClipDatasetMapper`, with the same number T of ``instances``
+            each: ``gt_classes``, ``gt_ids`` and ``gt_masks`` (BitMasks). ``exhaustive`` and
+            ``ignored`` as there.
         stride: of S_t.
         size: (rows, columns) of S_t, with its padding.
         device: where the result lies.
-        non_exhaustive: indices of the clips in which not every object is annotated.
-        ignored: index of a clip → bool ``(H, W)``, its places of which nothing is said.
     """
-    keys, classes, masks = [], [], []
-    valid = torch.zeros(len(instances), *size)
-    for clip, objects in enumerate(instances):
-        height, width = objects.image_size
-        valid[clip, : -(-height // stride), : -(-width // stride)] = 1
+    length = len(clips[0]["instances"])
+    places = [(t, b) for t in range(length) for b in range(len(clips))]
+    keys, frames, classes, masks = [], [], [], []
+    ignored_frames, ignored = [], []
+    for number, (t, b) in enumerate(places):
+        objects = clips[b]["instances"][t]
         tensor = objects.gt_masks.tensor
         visible = tensor.flatten(1).any(dim=1)
-        keys.extend((clip, identity) for identity in objects.gt_ids[visible].tolist())
-        classes.append(objects.gt_classes[visible])
-        masks.append(_shares_of_cells(tensor[visible], stride, size))
-    places = None
-    if ignored:
-        places = torch.zeros(len(instances), *size)
-        for clip, mask in ignored.items():
-            places[clip] = _shares_of_cells(mask[None], stride, size)[0]
-    return FrameTargets(
-        keys=keys,
-        clips=torch.tensor([clip for clip, _ in keys], dtype=torch.int64, device=device),
-        classes=torch.cat(classes).to(device),
-        masks=torch.cat(masks).to(device),
-        valid=valid.to(device),
-        non_exhaustive=tuple(non_exhaustive),
-        ignored=None if places is None else places.to(device),
+        identities = objects.gt_ids[visible].tolist()
+        keys.extend((b, identity) for identity in identities)
+        frames.extend([number] * len(identities))
+        classes.extend(objects.gt_classes[visible].tolist())
+        masks.append(tensor[visible])
+        if "ignored" in clips[b]:
+            ignored_frames.append(number)
+            ignored.append(clips[b]["ignored"][t][None])
+    image_sizes = [clips[b]["instances"][t].image_size for t, b in places]
+    partly = [not clips[b].get("exhaustive", True) for _, b in places]
+    columns = (frames, classes, ignored_frames, *zip(*image_sizes, strict=True), partly)
+    numbers = _sent(torch.tensor([n for column in columns for n in column]), device)
+    frames, classes, ignored_frames, heights, widths, partly = numbers.split(
+        [len(column) for column in columns]
     )
+    pixels = _sent(_padded([*masks, *ignored], (size[0] * stride, size[1] * stride)), device)
 
-
-def _shares_of_cells(masks: Tensor, stride: int, size: tuple[int, int]) -> Tensor:
-    """Bool ``(M, height, width)`` → float ``(M, *size)``, the share of the pixels in each cell."""
-    height, width = masks.shape[1:]
-    padded = F.pad(masks, (0, size[1] * stride - width, 0, size[0] * stride - height))
-    blocks = padded.unflatten(2, (-1, stride)).unflatten(1, (-1, stride))
     rows, columns = (
-        (side - stride * torch.arange(cells)).clamp(1, stride)
-        for side, cells in zip((height, width), size, strict=True)
+        (sides[:, None] - stride * torch.arange(cells, device=device)).clamp(0, stride)
+        for sides, cells in ((heights, size[0]), (widths, size[1]))
     )
-    pixels = (rows[:, None] * columns).to(masks.device)
-    return blocks.sum(dim=(2, 4), dtype=torch.float32) / pixels
+    in_image = rows[:, :, None] * columns[:, None]  # pixels of each cell
+    shares = F.avg_pool2d(pixels[:, None].float(), stride, divisor_override=1)[:, 0]
+    shares = shares / in_image[torch.cat((frames, ignored_frames))].clamp(min=1)
+    unsaid = None
+    if ignored or any(not clip.get("exhaustive", True) for clip in clips):
+        unsaid = partly[:, None, None].expand(in_image.shape).to(shares)
+        unsaid = unsaid.index_add(0, ignored_frames, shares[len(keys) :]).clamp(max=1)
+    return BatchTargets(
+        keys=keys,
+        frames=frames,
+        classes=classes,
+        masks=shares[: len(keys)],
+        valid=(in_image > 0).to(shares),
+        unsaid=unsaid,
+    )
+
+
+def _padded(masks: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    """Bool ``(M_k, h_k, w_k)`` each → uint8 ``(M, *size)``, zero right and below."""
+    padded = torch.zeros((sum(map(len, masks)), *size), dtype=torch.uint8)
+    start = 0
+    for some in masks:
+        height, width = some.shape[1:]
+        padded[start : start + len(some), :height, :width] = some
+        start += len(some)
+    return padded
+
+
+def _sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """To the device; a GPU takes it while the host goes on."""
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)

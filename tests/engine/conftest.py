@@ -1,15 +1,11 @@
 import pytest
 import torch
 
-from rcf_vis.modeling import targets
-
 
 @pytest.fixture
 def double_precision(monkeypatch):
     """Models and losses in float64, also where the package says float32."""
-    shares = targets._shares_of_cells
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
-    monkeypatch.setattr(targets, "_shares_of_cells", lambda *args: shares(*args).double())
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)

@@ -1,5 +1,8 @@
 """SOLVER.ACCUMULATE_STEPS: the gradient of the joint batch, whatever it is split into."""
 
+from contextlib import nullcontext
+from unittest import mock
+
 import pytest
 import torch
 from detectron2.engine import SimpleTrainer
@@ -129,6 +132,30 @@ def test_the_key_chooses_the_loop(cfg):
     assert type(FixedClipsTrainer(cfg)._trainer) is AccumulatingTrainer
     cfg.SOLVER.AMP.ENABLED = True
     assert type(FixedClipsTrainer(cfg)._trainer) is AccumulatingAMPTrainer
+    cfg.SOLVER.AMP.PRECISION = "half"
+    with pytest.raises(ValueError, match=r"SOLVER.AMP.PRECISION is 'half', expected .*'bf16'"):
+        FixedClipsTrainer(cfg)
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "dtype", "scaled"),
+    [
+        ("cuda", "fp16", torch.float16, True),
+        ("cuda", "bf16", torch.bfloat16, False),
+        ("cpu", "fp16", torch.bfloat16, False),
+    ],
+)
+def test_precision_of_amp(monkeypatch, device, precision, dtype, scaled):
+    made, entered = [], []
+    monkeypatch.setattr(
+        torch.amp, "GradScaler", lambda device, enabled: made.append((device, enabled))
+    )
+    monkeypatch.setattr(torch, "autocast", lambda *args: entered.append(args) or nullcontext())
+    model = mock.Mock()
+    model.parameters = lambda: iter([mock.Mock(device=torch.device(device))])
+    trainer = AccumulatingAMPTrainer(model, [], mock.Mock(), precision=precision)
+    trainer._losses([])
+    assert made == [(device, scaled)] and entered == [(device, dtype)]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from rcf_vis.modeling import HungarianMatcher, SetCriterion
-from rcf_vis.modeling.targets import SlotPredictions, frame_targets
+from rcf_vis.modeling.targets import SlotPredictions, batch_targets
 from tests.conftest import make_instances
+from tests.pretend_device import DEVICE, PretendDevice
 
 STRIDE = 4
 EMPTY = 3
@@ -21,8 +22,22 @@ def predictions(batch=1, slots=4, size=(4, 6), seed=0):
     return SlotPredictions(logits, masks)
 
 
-def targets(*instances, size=(4, 6)):
-    return frame_targets(instances, STRIDE, size, torch.device("cpu"))
+def targets(*instances, size=(4, 6), **more):
+    """Of clips with one supervised frame each; ``more``: key → one value a clip."""
+    clips = [{"instances": [of]} for of in instances]
+    for key, values in more.items():
+        clips = [clip | {key: value} for clip, value in zip(clips, values, strict=True)]
+    return batch_targets(clips, STRIDE, size, torch.device("cpu"))
+
+
+def frames_of_a_clip(*instances):
+    return batch_targets([{"instances": list(instances)}], STRIDE, (4, 6), torch.device("cpu"))
+
+
+def joined(*frames):
+    return SlotPredictions(
+        torch.cat([f.logits for f in frames]), torch.cat([f.masks for f in frames])
+    )
 
 
 def two_objects(size=(16, 24)):
@@ -84,14 +99,14 @@ def test_assignment_is_the_best_of_all(seed):
     best = max(
         itertools.permutations(range(4), 2), key=lambda s: similarity[0, s[0]] + similarity[1, s[1]]
     )
-    ((objects, slots),) = HungarianMatcher()([prediction], [target])
+    ((objects, slots),) = HungarianMatcher()([prediction], target)
     assert objects.tolist() == [0, 1]
     assert tuple(slots.tolist()) == best
 
 
 def test_more_objects_than_slots():
     target = targets(two_objects())
-    ((objects, slots),) = HungarianMatcher()([predictions(slots=1)], [target])
+    ((objects, slots),) = HungarianMatcher()([predictions(slots=1)], target)
     similarity = slow_similarity(predictions(slots=1), target)
     assert slots.tolist() == [0]
     assert objects.tolist() == [int(similarity[:, 0].argmax())]
@@ -143,10 +158,10 @@ def test_equation_4(no_object_weight):
     prediction, target = predictions(), targets(two_objects())
     matcher = HungarianMatcher(mask_weight=1.0)
     criterion = SetCriterion(matcher=matcher, no_object_weight=no_object_weight, mask_weight=1.0)
-    ((objects, slots),) = matcher([prediction], [target])
+    ((objects, slots),) = matcher([prediction], target)
     pairs = dict(zip(objects.tolist(), slots.tolist(), strict=True))
     expected = slow_loss(prediction, target, pairs, no_object_weight)
-    losses = criterion([prediction], [target])
+    losses = criterion([prediction], target)
     assert {k: float(v) for k, v in losses.items()} == pytest.approx(expected, rel=1e-4)
 
 
@@ -160,20 +175,20 @@ def test_where_not_every_object_is_annotated(rest, ignored):
     prediction = predictions(batch=2, slots=5)
     prediction.masks[:, :, 3:] = 9.0  # the padding, which is not counted
     frames = (two_objects((12, 24)), two_objects((12, 24)))
-    plain = frame_targets(frames, STRIDE, (4, 6), torch.device("cpu"))
+    plain = targets(*frames)
     place = torch.ones(12, 24, dtype=torch.bool)
     if ignored is None:
-        more = {"non_exhaustive": [1]}
+        more = {"exhaustive": [True, False]}
     else:
         top, bottom, left, right = ignored
         place[:] = False
         place[top:bottom, left:right] = True
-        more = {"ignored": {1: place}}
-    partly = frame_targets(frames, STRIDE, (4, 6), torch.device("cpu"), **more)
+        more = {"ignored": [[torch.zeros_like(place)], [place]]}
+    partly = targets(*frames, **more)
     matcher = HungarianMatcher()
     criterion = SetCriterion(matcher=matcher, no_object_weight=0.5, non_exhaustive_weight=rest)
-    ((objects, slots),) = matcher([prediction], [partly])
-    matched = {(int(partly.clips[g]), int(s)) for g, s in zip(objects, slots, strict=True)}
+    ((objects, slots),) = matcher([prediction], partly)
+    matched = {(int(partly.frames[g]), int(s)) for g, s in zip(objects, slots, strict=True)}
     saved = 0.0
     for slot in range(5):
         if (1, slot) in matched:
@@ -188,7 +203,7 @@ def test_where_not_every_object_is_annotated(rest, ignored):
                 total += p
         loss = -math.log(float(prediction.logits[1, slot].softmax(-1)[EMPTY]))
         saved += 0.5 * loss * unsaid / total * (1 - rest)
-    before, after = criterion([prediction], [plain]), criterion([prediction], [partly])
+    before, after = criterion([prediction], plain), criterion([prediction], partly)
     assert saved > 0.05
     assert float(before["loss_class"] - after["loss_class"]) == pytest.approx(saved / 2, rel=1e-4)
     assert before["loss_dice"] == after["loss_dice"]
@@ -196,9 +211,9 @@ def test_where_not_every_object_is_annotated(rest, ignored):
 
 def test_weights_scale_the_terms():
     prediction, target = predictions(), targets(two_objects())
-    one = SetCriterion(matcher=HungarianMatcher())([prediction], [target])
+    one = SetCriterion(matcher=HungarianMatcher())([prediction], target)
     other = SetCriterion(matcher=HungarianMatcher(), class_weight=2.0, dice_weight=5.0)(
-        [prediction], [target]
+        [prediction], target
     )
     assert set(one) == {"loss_class", "loss_dice"}
     torch.testing.assert_close(other["loss_class"], 2 * one["loss_class"])
@@ -207,15 +222,13 @@ def test_weights_scale_the_terms():
 
 def test_batch_is_the_mean_of_its_frames():
     first, second = predictions(seed=1), predictions(seed=2)
-    joint = SlotPredictions(
-        torch.cat((first.logits, second.logits)), torch.cat((first.masks, second.masks))
-    )
+    joint = joined(first, second)
     criterion = SetCriterion(matcher=HungarianMatcher())
     alone = [
-        criterion([first], [targets(two_objects())]),
-        criterion([second], [targets(no_objects())]),
+        criterion([first], targets(two_objects())),
+        criterion([second], targets(no_objects())),
     ]
-    both = criterion([joint], [targets(two_objects(), no_objects())])
+    both = criterion([joint], targets(two_objects(), no_objects()))
     for name, loss in both.items():
         torch.testing.assert_close(loss, (alone[0][name] + alone[1][name]) / 2)
 
@@ -224,7 +237,7 @@ def test_frame_without_objects_has_a_gradient_everywhere():
     prediction = predictions()
     prediction.logits.requires_grad_()
     prediction.masks.requires_grad_()
-    losses = SetCriterion(matcher=HungarianMatcher())([prediction], [targets(no_objects())])
+    losses = SetCriterion(matcher=HungarianMatcher())([prediction], targets(no_objects()))
     assert losses["loss_dice"].item() == 0
     sum(losses.values()).backward()
     assert prediction.logits.grad.abs().min() > 0
@@ -237,8 +250,8 @@ def test_padding_is_not_seen():
     padded_masks[:, :, :3, :4] = alone.masks
     padded = SlotPredictions(alone.logits, padded_masks)
     criterion = SetCriterion(matcher=HungarianMatcher(mask_weight=1.0), mask_weight=1.0)
-    expected = criterion([alone], [targets(instances, size=(3, 4))])
-    for name, loss in criterion([padded], [targets(instances)]).items():
+    expected = criterion([alone], targets(instances, size=(3, 4)))
+    for name, loss in criterion([padded], targets(instances)).items():
         torch.testing.assert_close(loss, expected[name])
 
 
@@ -257,12 +270,12 @@ def test_order_supervision_takes_the_mean_over_frames():
         make_instances((16, 24), [(0, 9, 2, 11), (6, 16, 10, 24)][:n], [2, 0][:n], [7, 4][:n])
         for n in (2, 1)
     )
-    truth = [targets(both), targets(alone), targets(alone)]
+    truth = frames_of_a_clip(both, alone, alone)
     matcher = HungarianMatcher()
-
     matcher.similarity = lambda _, target: torch.stack([rows[key] for key in target.keys])
-    pairs = matcher([predictions(slots=2)] * 3, truth)
-    assert [tuple(slots.tolist()) for _, slots in pairs] == [(1, 0), (1,), (1,)]
+    ((objects, slots),) = matcher([predictions(slots=2)], truth)
+    assert truth.frames[objects].tolist() == [0, 0, 1, 2]
+    assert slots.tolist() == [1, 0, 1, 1]
 
 
 def test_order_supervision_matches_the_clip_once():
@@ -270,13 +283,66 @@ def test_order_supervision_matches_the_clip_once():
     frames = [predictions(seed=3), predictions(seed=5), predictions(seed=8)]
     both = two_objects()
     only_second = make_instances((16, 24), [(6, 16, 10, 24)], [0], [4])
-    truth = [targets(both), targets(only_second), targets(both)]
-    pairs = HungarianMatcher()(frames, truth)
+    shown = (both, only_second, both)
+    ((objects, slots),) = HungarianMatcher()([joined(*frames)], frames_of_a_clip(*shown))
 
-    rows = [slow_similarity(p, t) for p, t in zip(frames, truth, strict=True)]
+    rows = [slow_similarity(p, targets(t)) for p, t in zip(frames, shown, strict=True)]
     mean = torch.stack(((rows[0][0] + rows[2][0]) / 2, (rows[0][1] + rows[1][0] + rows[2][1]) / 3))
     best = max(itertools.permutations(range(4), 2), key=lambda s: mean[0, s[0]] + mean[1, s[1]])
-    assert [tuple(slots.tolist()) for _, slots in pairs] == [best, best[1:], best]
-    assert [objects.tolist() for objects, _ in pairs] == [[0, 1], [0], [0, 1]]
-    separate = [HungarianMatcher()([p], [t])[0] for p, t in zip(frames, truth, strict=True)]
-    assert [tuple(slots.tolist()) for _, slots in separate] != [best, best[1:], best]
+    assert objects.tolist() == [0, 1, 2, 3, 4]
+    assert slots.tolist() == [*best, best[1], *best]
+    separate = [
+        HungarianMatcher()([p], targets(t))[0][1].tolist()
+        for p, t in zip(frames, shown, strict=True)
+    ]
+    assert sum(separate, []) != slots.tolist()
+
+
+def test_layers_frames_and_clips_at_once_are_each_by_itself():
+    """Two layers, two frames of two clips of different sizes: the mean of what each gives alone."""
+    small, large = (12, 17), (16, 24)
+    shown = [
+        [two_objects(small), no_objects(small)],
+        [two_objects(large), make_instances(large, [(6, 16, 10, 24)], [0], [4])],
+    ]
+    clips = [{"instances": of} for of in shown]
+    together = batch_targets(clips, STRIDE, (4, 6), torch.device("cpu"))
+    assert together.keys == [(0, 7), (0, 4), (1, 7), (1, 4), (1, 4)]
+    assert together.frames.tolist() == [0, 0, 1, 1, 3]
+    layers = [[predictions(seed=10 * layer + k) for k in range(4)] for layer in range(2)]
+    criterion = SetCriterion(matcher=HungarianMatcher(mask_weight=1.0), mask_weight=1.0)
+    losses = criterion([joined(*of) for of in layers], together)
+    assert list(losses) == [
+        *("loss_class_0", "loss_dice_0", "loss_mask_0", "loss_class", "loss_dice", "loss_mask")
+    ]
+    for suffix, of_layer in zip(("_0", ""), layers, strict=True):
+        alone = []
+        for b in range(2):
+            clip = batch_targets(clips[b : b + 1], STRIDE, (4, 6), torch.device("cpu"))
+            alone.append(criterion([joined(of_layer[b], of_layer[2 + b])], clip))
+        for name in ("loss_class", "loss_dice", "loss_mask"):
+            expected = (alone[0][name] + alone[1][name]) / 2
+            torch.testing.assert_close(losses[name + suffix], expected)
+
+
+def test_one_copy_to_the_host_and_three_to_the_device():
+    """Masks, numbers and the pairs of all layers; the similarities of all layers back."""
+    counts = []
+    for num_clips, num_layers in ((1, 1), (3, 4)):
+        size = (16, 24)
+        place = torch.ones(size, dtype=torch.bool)
+        clips = [
+            {"instances": [two_objects(size)] * 2, "exhaustive": False, "ignored": [place] * 2}
+            for _ in range(num_clips)
+        ]
+        layers = [predictions(2 * num_clips, seed=k) for k in range(num_layers)]
+        criterion = SetCriterion(matcher=HungarianMatcher(mask_weight=1.0), mask_weight=1.0)
+        expected = criterion(layers, batch_targets(clips, STRIDE, (4, 6), torch.device("cpu")))
+        there = [SlotPredictions(*map(PretendDevice.tensor, (p.logits, p.masks))) for p in layers]
+        with PretendDevice() as device:
+            losses = criterion(there, batch_targets(clips, STRIDE, (4, 6), DEVICE))
+            counts.append((device.copies_in, device.copies_out))
+            assert device.waits == []
+            losses = {name: float(loss.cpu()) for name, loss in losses.items()}
+        assert losses == pytest.approx({name: float(loss) for name, loss in expected.items()})
+    assert counts == [(3, 1), (3, 1)]

@@ -4,7 +4,7 @@ train = dict(
     output_dir="output/lazy",
     init_checkpoint="",
     max_iter=60000,
-    amp=dict(enabled=False),
+    amp=dict(enabled=False, precision="fp16"),
     ddp=dict(broadcast_buffers=False, find_unused_parameters=False, fp16_compression=False),
     checkpointer=dict(period=5000, max_to_keep=100),
     eval_period=0,

@@ -23,6 +23,7 @@ dataloader.train = L(build_detection_train_loader)(
         ],
         image_format="RGB",
         num_reference_frames="${model.context_fusion.num_reference_frames}",
+        fast_decode=True,
     ),
     total_batch_size=16,
     aspect_ratio_grouping=False,
