@@ -131,7 +131,7 @@ class ClipDatasetMapper:
             "time_reversal": cfg.INPUT.TIME_REVERSAL,
             "still_motion": RandomAffine(cfg),
             "copy_paste": CopyPaste(cfg) if is_train and cfg.INPUT.COPY_PASTE.ENABLED else None,
-            "fast_decode": cfg.INPUT.FAST_DECODE,
+            "fast_decode": is_train and cfg.INPUT.FAST_DECODE,
             "audio": FrameAudio(cfg) if cfg.MODEL.RCF.AUDIO.ENABLED else None,
         }
 
