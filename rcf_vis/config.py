@@ -63,6 +63,12 @@ def _add_network(cfg: CN) -> None:
     cfg.MODEL.RCF.REF_WEIGHT_ACT = "sigmoid"
     # ϕ, the spatial compression H×W → K×K: "pool" (average) or "dwconv" (depth-wise convolution)
     cfg.MODEL.RCF.REF_POOL = "pool"
+    # T: supervised frames of a training clip; 0 = 1, or δ + 1 with ORDER_SUPERVISION [ours]
+    cfg.MODEL.RCF.NUM_SUPERVISED_FRAMES = 0
+    # Hand the instance code on: it shifts the next queries and is N tokens of the fusion [ours]
+    cfg.MODEL.RCF.CARRY_CODE = False
+    # Frames after which the code of a slot that did not fire is dropped [ours]
+    cfg.MODEL.RCF.CARRY_MAX_AGE = 64
     # N: number of instance queries, the length of the instance code
     cfg.MODEL.RCF.NUM_OBJECT_QUERIES = 10
     # C_o: channels of the segmentation map S_t and of the dynamic filters [ours]

@@ -26,8 +26,9 @@ PARTS = {
 }
 
 
-#: The same of an audio-visual model.
+#: The same of an audio-visual model, and of one with MODEL.RCF.CARRY_CODE.
 AUDIO_PARTS = {"audio net": "audio.net", "audio tokens": "audio.tokens"}
+CARRY_PARTS = {"carried code": "carrier"}
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,11 @@ def step_cost(rcf: RCF, size: tuple[int, int] = (360, 640)) -> StepCost:
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     analysis.tracer_warnings("none")
     by_module = analysis.by_module()
-    parts = PARTS if rcf.audio is None else {**PARTS, **AUDIO_PARTS}
+    parts = dict(PARTS)
+    if rcf.audio is not None:
+        parts |= AUDIO_PARTS
+    if rcf.carrier is not None:
+        parts |= CARRY_PARTS
     modules = {part: rcf.get_submodule(name) for part, name in parts.items()}
     return StepCost(
         size=size,

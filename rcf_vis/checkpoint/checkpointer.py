@@ -17,6 +17,7 @@ __all__ = ["RCFCheckpointer", "known_class_names"]
 
 _CLASS_LAYER = "heads.class_embed."
 _AUDIO = "audio."
+_CARRIER = "carrier."
 _ADVICE = "to fine-tune on other categories set MODEL.RCF.LOAD_CLASS_HEAD False"
 
 
@@ -102,7 +103,24 @@ class RCFCheckpointer(DetectionCheckpointer):
         if self.load_class_head:
             self._check_class_names(checkpoint.get("class_names"))
         self._check_audio(weights)
+        self._check_carrier(weights)
         return super()._load_model(checkpoint)
+
+    def _check_carrier(self, weights: dict[str, Any]) -> None:
+        """ValueError where the model would run with an untrained carried code."""
+        own = any(name.startswith(_CARRIER) for name in self.model.state_dict())
+        theirs = any(name.removeprefix("module.").startswith(_CARRIER) for name in weights)
+        if theirs and not own:
+            self.logger.info(
+                "%s hands the instance code on; that is left out, as MODEL.RCF.CARRY_CODE is False",
+                self._path,
+            )
+        if not own or theirs:
+            return
+        message = f"{self._path}: weights that were trained without MODEL.RCF.CARRY_CODE"
+        if "trainer" not in self.checkpointables:
+            raise ValueError(f"{message}, which is True: train them with it, or set it False")
+        self.logger.info("%s: what hands the instance code on begins untrained", message)
 
     def _check_audio(self, weights: dict[str, Any]) -> None:
         """Say when one of the two has no audio; ValueError where both have, but not the same."""

@@ -51,7 +51,8 @@ def build_train_loader(cfg: CfgNode, mapper: Mapper | None = None) -> DataLoader
     Raises:
         DatasetError: a set has no annotations, the sets have different classes, or the features of
             an audio track in ``DATASETS.AUDIO_CACHE`` are missing or outdated.
-        ValueError: ``DATASETS.DATASET_RATIO`` does not fit to the sets.
+        ValueError: ``DATASETS.DATASET_RATIO`` does not fit to the sets, or no video has the frames
+            of ``MODEL.RCF.NUM_SUPERVISED_FRAMES``.
     """
     names = cfg.DATASETS.TRAIN
     shares = dataset_shares(cfg.DATASETS.DATASET_RATIO, names)
@@ -59,6 +60,7 @@ def build_train_loader(cfg: CfgNode, mapper: Mapper | None = None) -> DataLoader
     mapper = mapper or ClipDatasetMapper(cfg, is_train=True)
     records = list(chain.from_iterable(sets))
     _check_audio(mapper, records)
+    _check_lengths(cfg.MODEL.RCF.NUM_SUPERVISED_FRAMES, records)
     if getattr(mapper, "copy_paste", None) is not None:  # not every mapper is a ClipDatasetMapper
         mapper.copy_paste.collect(records)
     return build_detection_train_loader(
@@ -69,6 +71,15 @@ def build_train_loader(cfg: CfgNode, mapper: Mapper | None = None) -> DataLoader
         aspect_ratio_grouping=False,
         num_workers=cfg.DATALOADER.NUM_WORKERS,
     )
+
+
+def _check_lengths(num_supervised: int, records: Sequence[dict[str, Any]]) -> None:
+    lengths = [record["length"] for record in records if not record.get("still_image")]
+    if lengths and num_supervised > max(lengths):
+        raise ValueError(
+            f"MODEL.RCF.NUM_SUPERVISED_FRAMES is {num_supervised}, but the longest video of "
+            f"DATASETS.TRAIN has {max(lengths)} frames"
+        )
 
 
 def build_test_loader(cfg: CfgNode, dataset_name: str, mapper: Mapper | None = None) -> DataLoader:

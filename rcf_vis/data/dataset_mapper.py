@@ -71,6 +71,8 @@ class ClipDatasetMapper:
         supervise_all_frames: ground truth for the target and the δ frames before it, not for the
             target alone (``MODEL.RCF.ORDER_SUPERVISION``); the clip then holds 2δ + 1 frames, so
             that each of them has references of its own.
+        num_supervised: T, if not 0: ground truth for the last T frames, before which the clip holds
+            δ more (``MODEL.RCF.NUM_SUPERVISED_FRAMES``).
         time_reversal: with probability 0.5, drawn once a clip, the references of target t are the
             frames t + δ … t + 1 (``INPUT.TIME_REVERSAL``).
         still_motion: what is drawn for each frame of a clip that is made of a still image, that is
@@ -93,6 +95,7 @@ class ClipDatasetMapper:
         image_format: str = "BGR",
         num_reference_frames: int = 1,
         supervise_all_frames: bool = False,
+        num_supervised: int = 0,
         time_reversal: bool = False,
         still_motion: T.Augmentation | None = None,
         copy_paste: CopyPaste | None = None,
@@ -103,13 +106,18 @@ class ClipDatasetMapper:
             raise ValueError(f"INPUT.FORMAT is '{image_format}', expected BGR or RGB")
         if num_reference_frames < 0:
             raise ValueError(f"num_reference_frames is {num_reference_frames}, expected >= 0")
+        if num_supervised < 0:
+            raise ValueError(
+                f"MODEL.RCF.NUM_SUPERVISED_FRAMES is {num_supervised}, expected 0 or more"
+            )
         if not is_train and len(augmentations) != 1:
             raise ValueError("testing takes one augmentation, the resize")
         self.is_train = is_train
         self.augmentations = list(augmentations)
         self.image_format = image_format
         self.num_reference_frames = num_reference_frames
-        self.supervise_all_frames = supervise_all_frames
+        default = num_reference_frames + 1 if supervise_all_frames else 1
+        self.num_supervised = num_supervised or default
         self.time_reversal = time_reversal
         self.still_motion = still_motion or RandomAffine()
         self.copy_paste = copy_paste
@@ -128,6 +136,7 @@ class ClipDatasetMapper:
             "image_format": cfg.INPUT.FORMAT,
             "num_reference_frames": cfg.MODEL.RCF.NUM_REFERENCE_FRAMES,
             "supervise_all_frames": cfg.MODEL.RCF.ORDER_SUPERVISION,
+            "num_supervised": cfg.MODEL.RCF.NUM_SUPERVISED_FRAMES,
             "time_reversal": cfg.INPUT.TIME_REVERSAL,
             "still_motion": RandomAffine(cfg),
             "copy_paste": CopyPaste(cfg) if is_train and cfg.INPUT.COPY_PASTE.ENABLED else None,
@@ -195,11 +204,11 @@ class ClipDatasetMapper:
             "width": record["width"],
             "file_names": [record["file_names"][i] for i in clip.indices],
             "image": [tensors[k] for k in clip.order],
-            "instances": [instances[k] for k in clip.order[-self._num_supervised :]],
+            "instances": [instances[k] for k in clip.order[-self.num_supervised :]],
         }
         if any(item.get("ignore") for of in clip.objects for item in of):
             places = list(map(ignored_place, images, clip.objects, masks))
-            sample["ignored"] = [places[k] for k in clip.order[-self._num_supervised :]]
+            sample["ignored"] = [places[k] for k in clip.order[-self.num_supervised :]]
         if not record.get("exhaustive", True):
             sample["exhaustive"] = False
         return sample if self.audio is None else sample | self.audio.of_frames(record, clip.indices)
@@ -208,7 +217,7 @@ class ClipDatasetMapper:
         """The clip with objects pasted into it; ground truth where it is supervised alone."""
         files = {record["file_names"][i] for i in clip.indices}
         frames, objects, masks = self.copy_paste(clip.frames, clip.objects, clip.masks, files)
-        supervised = set(clip.order[-self._num_supervised :])
+        supervised = set(clip.order[-self.num_supervised :])
         return replace(
             clip,
             frames=frames,
@@ -226,7 +235,7 @@ class ClipDatasetMapper:
             indices = clip_indices(target, self._num_past)
 
         distinct = sorted(set(indices))
-        supervised = indices if with_all_masks else indices[-self._num_supervised :]
+        supervised = indices if with_all_masks else indices[-self.num_supervised :]
         objects = [_in_frame(record, i) if i in supervised else [] for i in distinct]
         size = None if with_all_masks else self._size_of_resize(record)
         return _Clip(
@@ -261,7 +270,7 @@ class ClipDatasetMapper:
             self._read(record, 0),
             decode_masks(record, 0, objects),
             num_frames=num_frames,
-            num_supervised=num_frames if with_all_masks else self._num_supervised,
+            num_supervised=num_frames if with_all_masks else self.num_supervised,
         )
         return _Clip(
             indices=[0] * len(frames),
@@ -273,13 +282,9 @@ class ClipDatasetMapper:
         )
 
     @property
-    def _num_supervised(self) -> int:
-        return self.num_reference_frames + 1 if self.supervise_all_frames else 1
-
-    @property
     def _num_past(self) -> int:
         """Frames before the target: each supervised one has δ references of its own."""
-        return self.num_reference_frames + self._num_supervised - 1
+        return self.num_reference_frames + self.num_supervised - 1
 
     def _read(
         self, record: dict[str, Any], index: int, size: tuple[int, int] | None = None

@@ -11,13 +11,14 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from rcf_vis.modeling import RCF, FrameOutput, OnlineState
+from rcf_vis.modeling import RCF, CarriedCode, FrameOutput, OnlineState
 from rcf_vis.modeling.feature_map import FeatureMap
 
 __all__ = ["GraphedStep", "captured"]
 
 _WARM_UP = 3  # steps before the capture, in which libraries choose kernels and take memory
 _Result = TypeVar("_Result")
+_Outputs = tuple[FrameOutput, FeatureMap, CarriedCode | None]
 _LIMIT = 8  # graphs; each holds the activations of its size
 
 
@@ -42,12 +43,11 @@ class GraphedStep:
     def __deepcopy__(self, memo: dict) -> GraphedStep:
         return GraphedStep(deepcopy(self._model, memo))  # it captures graphs of its own weights
 
-    def __call__(
-        self, image: Tensor, state: OnlineState, audio_feature: Tensor | None
-    ) -> tuple[FrameOutput, FeatureMap]:
+    def __call__(self, image: Tensor, state: OnlineState, audio_feature: Tensor | None) -> _Outputs:
         """As :meth:`RCF.frame_step`; what it gives is the caller's own."""
         delta = self._model.num_reference_frames
-        if delta and not state.references:
+        carries = self._model.carrier is not None
+        if (delta and not state.references) or (carries and state.carried is None):
             return RCF.frame_step(self._model, image, state, audio_feature)
         size = (int(image.shape[-2]), int(image.shape[-1]))
         for reference in state.references:
@@ -73,11 +73,13 @@ class _Inputs(NamedTuple):
         image: ``(3, h, w)``.
         references: δ context features, newest first, missing ones filled.
         audio: a_t and, newest first, δ of the frames before; none in a model without audio.
+        carried: the carried code; none in a model without.
     """
 
     image: Tensor
     references: tuple[Tensor, ...]
     audio: tuple[Tensor, ...]
+    carried: tuple[Tensor, ...]
 
     @classmethod
     def of(
@@ -89,10 +91,15 @@ class _Inputs(NamedTuple):
         if audio_feature is not None:
             past = state.filled_audio_features(audio_feature, delta)
             audio = (audio_feature, *past)
-        return cls(image, tuple(reference.data for reference in references), audio)
+        data = tuple(reference.data for reference in references)
+        return cls(image, data, audio, tuple(state.carried or ()))
+
+    def cloned(self) -> _Inputs:
+        image, *groups = self
+        return _Inputs(image.clone(), *(tuple(map(Tensor.clone, group)) for group in groups))
 
     def tensors(self) -> list[Tensor]:
-        return [self.image, *self.references, *self.audio]
+        return [self.image, *self.references, *self.audio, *self.carried]
 
 
 class _Graph:
@@ -103,36 +110,31 @@ class _Graph:
     ) -> None:
         self._delta = model.num_reference_frames
         given = _Inputs.of(image, state, audio_feature, self._delta)
-        self._inputs = _Inputs(
-            given.image.clone(),
-            tuple(tensor.clone() for tensor in given.references),
-            tuple(tensor.clone() for tensor in given.audio),
-        )
+        self._inputs = given.cloned()
         maps = state.filled_references(None, self._delta)
         past = OnlineState(
             tuple(map(FeatureMap.like, maps, self._inputs.references)),
             audio_features=self._inputs.audio[1:],
+            carried=CarriedCode(*self._inputs.carried) if self._inputs.carried else None,
         )
         audio = self._inputs.audio[0] if self._inputs.audio else None
 
-        def step() -> tuple[FrameOutput, FeatureMap]:
+        def step() -> _Outputs:
             return RCF.frame_step(model, self._inputs.image, past, audio)
 
-        self._replay, (self._frame, self._context) = captured(step, model.device)
+        self._replay, self._outputs = captured(step, model.device)
         # The graph reads the constants of its size by their addresses.
         self._held = model.constants.kept()
 
-    def __call__(
-        self, image: Tensor, state: OnlineState, audio_feature: Tensor | None
-    ) -> tuple[FrameOutput, FeatureMap]:
+    def __call__(self, image: Tensor, state: OnlineState, audio_feature: Tensor | None) -> _Outputs:
         given = _Inputs.of(image, state, audio_feature, self._delta)
         for buffer, tensor in zip(self._inputs.tensors(), given.tensors(), strict=True):
             buffer.copy_(tensor)
         self._replay()
-        frame = self._frame._replace(
-            logits=self._frame.logits.clone(), masks=self._frame.masks.clone()
-        )
-        return frame, replace(self._context, data=self._context.data.clone())
+        frame, context, carried = self._outputs
+        frame = frame._replace(logits=frame.logits.clone(), masks=frame.masks.clone())
+        context = replace(context, data=context.data.clone())
+        return frame, context, carried and CarriedCode(*map(Tensor.clone, carried))
 
 
 def captured(

@@ -1,6 +1,7 @@
 """The network of RCF; importing it registers meta-architecture ``"RCF"`` and timm backbones."""
 
 from .backbone import SimpleFeaturePyramid, TimmBackbone
+from .carried_code import CarriedCode, CodeCarrier
 from .context_fusion import FusedContext, RobustContextFusion
 from .criterion import SetCriterion
 from .feature_map import FeatureMap, FrameFeatures
@@ -13,6 +14,8 @@ from .rcf import RCF
 from .tokens import ReferenceTokenizer, TargetTokenizer, TokenGroup
 
 __all__ = [
+    "CarriedCode",
+    "CodeCarrier",
     "RCF",
     "FeatureMap",
     "FrameFeatures",

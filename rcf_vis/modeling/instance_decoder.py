@@ -58,9 +58,15 @@ class InstanceDecoder(nn.Module):
             "pre_norm": rcf.PRE_NORM,
         }
 
-    def forward(self, context: FusedContext) -> list[Tensor]:
-        """The instance code after each layer, ``(B, N, C_e)`` each; the last is e_t."""
+    def forward(self, context: FusedContext, shift: Tensor | None = None) -> list[Tensor]:
+        """The instance code after each layer, ``(B, N, C_e)`` each; the last is e_t.
+
+        Args:
+            shift: ``(B, N, C_e)``, added to the queries (``MODEL.RCF.CARRY_CODE``).
+        """
         queries = self.queries.weight.expand(context.tokens.shape[0], -1, -1)
+        if shift is not None:
+            queries = queries + shift
         # From zero, all slots would be alike and the first self-attention could learn nothing.
         slots = queries
         codes = []

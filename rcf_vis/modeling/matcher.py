@@ -26,18 +26,24 @@ class HungarianMatcher:
             one lets slots specialise in classes early, as those of the paper's figure 9 do.
         mask_weight: weight of the negative per-pixel binary cross-entropy in the similarity; 0 is
             the paper.
+        follow: match an object in its first frame and keep its slot from then on
+            (``MODEL.RCF.CARRY_CODE``), as the online step does, in place of the clip's mean.
     """
 
     @configurable
-    def __init__(self, *, class_weight: float = 1.0, mask_weight: float = 0.0) -> None:
+    def __init__(
+        self, *, class_weight: float = 1.0, mask_weight: float = 0.0, follow: bool = False
+    ) -> None:
         self.class_weight = class_weight
         self.mask_weight = mask_weight
+        self.follow = follow
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
         return {
             "class_weight": cfg.MODEL.RCF.MATCH_CLASS_WEIGHT,
             "mask_weight": cfg.MODEL.RCF.MASK_WEIGHT,
+            "follow": cfg.MODEL.RCF.CARRY_CODE,
         }
 
     def __call__(
@@ -46,8 +52,9 @@ class HungarianMatcher:
         """Match a batch of clips, one assignment a clip for all its supervised frames.
 
         With one supervised frame this is equation 3. With several (``ORDER_SUPERVISION``) an
-        object's similarity to a slot is the mean over the frames in which it is visible. What all
-        layers need is copied to the host at once, and back.
+        object's similarity to a slot is the mean over the frames in which it is visible; or, with
+        ``follow``, that of its first frame counts, see :meth:`_followed`. What all layers need is
+        copied to the host at once, and back.
 
         Args:
             layers: predictions of each layer of the instance decoder; each is matched by itself.
@@ -62,13 +69,10 @@ class HungarianMatcher:
         similarity = torch.stack([self.similarity(layer, targets) for layer in layers])
         objects, slots = [], []
         for of_layer in similarity.cpu().numpy():
-            rows = defaultdict(list)
-            for key, row in zip(targets.keys, of_layer, strict=True):
-                rows[key].append(row)
-            slot_of = self._assign({key: np.mean(frames, axis=0) for key, frames in rows.items()})
-            matched = [m for m, key in enumerate(targets.keys) if key in slot_of]
-            objects.append(matched)
-            slots.append([slot_of[targets.keys[m]] for m in matched])
+            assign = self._followed if self.follow else self._by_mean
+            slot_of = assign(of_layer, targets)
+            objects.append(list(slot_of))
+            slots.append(list(slot_of.values()))
         counts = [len(matched) for matched in objects]
         pairs = torch.tensor([sum(objects, []), sum(slots, [])]).to(
             targets.frames.device, non_blocking=True
@@ -96,6 +100,42 @@ class HungarianMatcher:
             similarity = similarity - self.mask_weight * cross_entropy
         probabilities = prediction.logits.float().softmax(-1)
         return similarity + self.class_weight * probabilities[frames, :, targets.classes]
+
+    def _by_mean(self, similarity: np.ndarray, targets: BatchTargets) -> dict[int, int]:
+        """One assignment a clip, by the mean similarity; object → slot."""
+        rows = defaultdict(list)
+        for key, row in zip(targets.keys, similarity, strict=True):
+            rows[key].append(row)
+        slot_of = self._assign({key: np.mean(frames, axis=0) for key, frames in rows.items()})
+        return {m: slot_of[key] for m, key in enumerate(targets.keys) if key in slot_of}
+
+    @staticmethod
+    def _followed(similarity: np.ndarray, targets: BatchTargets) -> dict[int, int]:
+        """Frame by frame; object → slot.
+
+        An object that has a slot keeps it, also when it was away. What is new is matched to the
+        slots that no visible object has: so the slot of an object that left may be taken, and the
+        object is matched anew if it returns.
+        """
+        visible: dict[int, list[int]] = defaultdict(list)  # number of a frame → its objects
+        for m, number in enumerate(targets.numbers):
+            visible[number].append(m)
+        held: dict[tuple[int, int], int] = {}  # (clip, identity) → slot
+        slot_of: dict[int, int] = {}
+        for objects in visible.values():
+            clip = targets.keys[objects[0]][0]
+            taken = {held[targets.keys[m]] for m in objects if targets.keys[m] in held}
+            new = [m for m in objects if targets.keys[m] not in held]
+            free = [slot for slot in range(similarity.shape[1]) if slot not in taken]
+            pairs = scipy.optimize.linear_sum_assignment(
+                similarity[np.ix_(new, free)], maximize=True
+            )
+            for g, k in zip(*pairs, strict=True):
+                slot = free[k]
+                held = {key: s for key, s in held.items() if (key[0], s) != (clip, slot)}
+                held[targets.keys[new[g]]] = slot
+            slot_of.update((m, held[targets.keys[m]]) for m in objects if targets.keys[m] in held)
+        return slot_of
 
     @staticmethod
     def _assign(rows: dict[tuple[int, int], np.ndarray]) -> dict[tuple[int, int], int]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rcf_vis.tracking import IdentityState
 
+from .carried_code import CarriedCode
 from .feature_map import FeatureMap
 from .targets import SlotPredictions
 
@@ -26,24 +27,32 @@ class OnlineState:
         identities: last fired masks and slot → identity table.
         audio_features: a_t of the last frames, ``(B, C_a)`` each, newest first, at most δ of them;
             none in a model without audio.
+        carried: what the slots last were; None before the first frame, and in a model without
+            ``MODEL.RCF.CARRY_CODE``.
     """
 
     references: tuple[FeatureMap, ...] = ()
     identities: IdentityState = field(default_factory=IdentityState)
     audio_features: tuple[Tensor, ...] = ()
+    carried: CarriedCode | None = None
 
     def remember(
-        self, context: FeatureMap, limit: int, audio_feature: Tensor | None = None
+        self,
+        context: FeatureMap,
+        limit: int,
+        audio_feature: Tensor | None = None,
+        carried: CarriedCode | None = None,
     ) -> OnlineState:
-        """The state after a frame with this context feature and this a_t.
+        """The state after a frame with this context feature, this a_t and this carried code.
 
-        The newest ``limit`` of each are kept.
+        The newest ``limit`` of the former are kept, and the last carried code that there is.
         """
         newest = () if audio_feature is None else (audio_feature,)
         return replace(
             self,
             references=((context,) + self.references)[:limit],
             audio_features=(newest + self.audio_features)[:limit],
+            carried=self.carried if carried is None else carried,
         )
 
     def filled_references(self, target: FeatureMap, count: int) -> tuple[FeatureMap, ...]:

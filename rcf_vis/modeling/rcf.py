@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from rcf_vis.tracking import IdentityRules, IdentityState, TrackInstances, assign_identities
 
 from .audio import AudioContext
+from .carried_code import CarriedCode, CodeCarrier
 from .context_fusion import RobustContextFusion
 from .criterion import SetCriterion
 from .feature_map import FeatureMap, FrameFeatures, SizeConstants, check_levels
@@ -48,6 +49,7 @@ class RCF(nn.Module):
         score_thresh: a slot fires when its best class probability reaches it.
         mask_thresh: a pixel belongs to a mask when its probability exceeds it.
         audio: the audio branch (section III-C); None: a model without audio.
+        carrier: hands the instance code on [ours]; None: as the paper.
 
     Attributes:
         constants: tensors that depend on the sizes of frames alone, of the sizes seen in inference.
@@ -76,6 +78,7 @@ class RCF(nn.Module):
         score_thresh: float = 0.4,
         mask_thresh: float = 0.5,
         audio: AudioContext | None = None,
+        carrier: CodeCarrier | None = None,
     ) -> None:
         super().__init__()
         if not 0 <= score_thresh <= 1:
@@ -86,6 +89,7 @@ class RCF(nn.Module):
             raise ValueError(f"MODEL.RCF.TEST.MASK_THRESH is {mask_thresh}, expected 0 < it < 1")
         self.backbone = backbone
         self.audio = audio
+        self.carrier = carrier
         self.context_fusion = context_fusion
         self.instance_decoder = instance_decoder
         self.mask_decoder = mask_decoder
@@ -131,6 +135,7 @@ class RCF(nn.Module):
             "score_thresh": test.SCORE_THRESH,
             "mask_thresh": test.MASK_THRESH,
             "audio": AudioContext(cfg) if rcf.AUDIO.ENABLED else None,
+            "carrier": _build_carrier(cfg) if rcf.CARRY_CODE else None,
         }
 
     @property
@@ -205,13 +210,40 @@ class RCF(nn.Module):
                 audio_feature = silence.expand(len(features.context.data), -1)
             past = state.filled_audio_features(audio_feature, delta)
             further.append(self.audio((*past[::-1], audio_feature)))
+        carried, shift = self._carried(state, features.context.data), None
+        if self.carrier is not None:
+            further.append(self.carrier.tokens(carried))
+            shift = self.carrier.queries(carried)
         fused = self.context_fusion(features.context, references, further)
         segmentation = self.mask_decoder(fused.target, features.finer)
-        codes = self.instance_decoder(fused)
+        codes = self.instance_decoder(fused, shift)
         used = codes if self.training and self.deep_supervision else codes[-1:]
         *auxiliary, last = [self.heads(code, segmentation.data) for code in used]
         output = StepOutput(*last, segmentation, tuple(auxiliary))
-        return output, state.remember(features.context, delta, audio_feature)
+        if self.carrier is not None:
+            carried = self.carrier.update(carried, codes[-1], *last, segmentation)
+        return output, state.remember(features.context, delta, audio_feature, carried)
+
+    def _carried(self, state: OnlineState, context: Tensor) -> CarriedCode | None:
+        """The carried code of a state, which must be one of this model."""
+        carried = state.carried
+        if self.carrier is None:
+            if carried is not None:
+                raise ValueError(
+                    "a state with a carried code, of a model with MODEL.RCF.CARRY_CODE, which is "
+                    "False here"
+                )
+            return None
+        expected = (len(context), *self.instance_decoder.queries.weight.shape)
+        if carried is None:
+            return self.carrier.nothing(*expected[:2], context)
+        if tuple(carried.code.shape) != expected:
+            raise ValueError(
+                f"a state with a carried code of {tuple(carried.code.shape)} (videos, slots, "
+                f"width), expected {expected}: MODEL.RCF.NUM_OBJECT_QUERIES or HIDDEN_DIM of "
+                "another model"
+            )
+        return self.carrier.disturbed(carried) if self.training else carried
 
     @torch.no_grad()
     def track(
@@ -305,12 +337,12 @@ class RCF(nn.Module):
         self, image: Tensor, state: OnlineState, audio: Tensor | None
     ) -> tuple[FrameOutput, OnlineState]:
         audio_feature = None if self.audio is None else self.audio.features_of_frame(audio)
-        output, context = self.frame_step(image.to(self.device), state, audio_feature)
-        return output, state.remember(context, self.num_reference_frames, audio_feature)
+        output, context, carried = self.frame_step(image.to(self.device), state, audio_feature)
+        return output, state.remember(context, self.num_reference_frames, audio_feature, carried)
 
     def frame_step(
         self, image: Tensor, state: OnlineState, audio_feature: Tensor | None
-    ) -> tuple[FrameOutput, FeatureMap]:
+    ) -> tuple[FrameOutput, FeatureMap, CarriedCode | None]:
         """From the pixels of one frame to all that the network says of it; on the device alone.
 
         Args:
@@ -319,15 +351,16 @@ class RCF(nn.Module):
             audio_feature: its a_t, ``(1, C_a)``, in an audio-visual model.
 
         Returns:
-            The predictions, and the context feature f_t, which the state is to remember.
+            The predictions, and what the state is to remember: the context feature f_t and the
+            carried code.
         """
         features = self.extract_features([image])
-        output, _ = self.step(features, state, audio_feature)
+        output, state = self.step(features, state, audio_feature)
         height, width = output.segmentation.valid_sizes[0]
         masks = output.masks[0, :, :height, :width]
         size = (int(image.shape[-2]), int(image.shape[-1]))
         frame = FrameOutput(output.logits[0], masks, output.segmentation.stride, size)
-        return frame, features.context
+        return frame, features.context, state.carried
 
     def _video(self, video: dict) -> Iterator[Instances]:
         identities, output_size = IdentityState(), (video["height"], video["width"])
@@ -386,6 +419,13 @@ def _padded(images: Sequence[Tensor], divisor: int) -> Tensor:
     )
     return torch.stack(
         [F.pad(x, (0, width - x.shape[-1], 0, height - x.shape[-2])) for x in images]
+    )
+
+
+def _build_carrier(cfg: CfgNode) -> CodeCarrier:
+    rcf = cfg.MODEL.RCF
+    return CodeCarrier(
+        dim=rcf.HIDDEN_DIM, max_age=rcf.CARRY_MAX_AGE, score_thresh=rcf.TEST.SCORE_THRESH
     )
 
 

@@ -37,7 +37,8 @@ class BatchTargets:
 
     Attributes:
         keys: (clip's index in the batch, object's identity) of each object, on the host.
-        frames: ``(M,)`` int64, the number of each object's frame.
+        numbers: the number of each object's frame, ascending, on the host.
+        frames: ``(M,)`` int64, the same.
         classes: ``(M,)`` int64.
         masks: ``(M, h, w)`` float in [0, 1], zero in the padding.
         valid: ``(R, h, w)`` float, 1 in the cells that hold at least one pixel of the image.
@@ -46,6 +47,7 @@ class BatchTargets:
     """
 
     keys: list[tuple[int, int]]
+    numbers: list[int]
     frames: Tensor
     classes: Tensor
     masks: Tensor
@@ -73,7 +75,7 @@ def batch_targets(
     """
     length = len(clips[0]["instances"])
     places = [(t, b) for t in range(length) for b in range(len(clips))]
-    keys, frames, classes, masks = [], [], [], []
+    keys, of_frames, classes, masks = [], [], [], []
     ignored_frames, ignored = [], []
     for number, (t, b) in enumerate(places):
         objects = clips[b]["instances"][t]
@@ -81,7 +83,7 @@ def batch_targets(
         visible = tensor.flatten(1).any(dim=1)
         identities = objects.gt_ids[visible].tolist()
         keys.extend((b, identity) for identity in identities)
-        frames.extend([number] * len(identities))
+        of_frames.extend([number] * len(identities))
         classes.extend(objects.gt_classes[visible].tolist())
         masks.append(tensor[visible])
         if "ignored" in clips[b]:
@@ -89,7 +91,7 @@ def batch_targets(
             ignored.append(clips[b]["ignored"][t][None])
     image_sizes = [clips[b]["instances"][t].image_size for t, b in places]
     partly = [not clips[b].get("exhaustive", True) for _, b in places]
-    columns = (frames, classes, ignored_frames, *zip(*image_sizes, strict=True), partly)
+    columns = (of_frames, classes, ignored_frames, *zip(*image_sizes, strict=True), partly)
     numbers = _sent(torch.tensor([n for column in columns for n in column]), device)
     frames, classes, ignored_frames, heights, widths, partly = numbers.split(
         [len(column) for column in columns]
@@ -109,6 +111,7 @@ def batch_targets(
         unsaid = unsaid.index_add(0, ignored_frames, shares[len(keys) :]).clamp(max=1)
     return BatchTargets(
         keys=keys,
+        numbers=of_frames,
         frames=frames,
         classes=classes,
         masks=shares[: len(keys)],

@@ -55,6 +55,15 @@ def test_two_workers_feed_endless_batches(register, cfg):
     assert seen == {1, 2, 3}
 
 
+def test_clips_longer_than_every_video_are_refused(register, cfg):
+    cfg.DATASETS.TRAIN = (register("test_build_long", lengths=(3, 1, 5)),)
+    cfg.MODEL.RCF.NUM_SUPERVISED_FRAMES = 6
+    with pytest.raises(ValueError, match=r"NUM_SUPERVISED_FRAMES is 6, but the longest .* has 5"):
+        build_train_loader(cfg)
+    cfg.MODEL.RCF.NUM_SUPERVISED_FRAMES = 5
+    build_train_loader(cfg)
+
+
 def test_two_workers_read_videos_in_order_and_lazily(register, cfg):
     name = register("test_build_test", lengths=(3, 1, 5))
     cfg.DATALOADER.NUM_WORKERS = 2

@@ -100,6 +100,17 @@ def test_each_frame_has_its_own_ground_truth_under_order_supervision(load, targe
             assert torch.equal(image[track - 10] == 255, mask)
 
 
+def test_as_many_supervised_frames_as_are_asked_for(load, target_is, cfg):
+    target_is(5)
+    sample = plain_mapper(1, num_supervised=3)(load(lengths=(6,), absent=((0, 4),))[0])
+    assert indices(sample) == [2, 3, 4, 5]  # frames 3, 4 and 5, and one before them
+    assert [of.gt_ids.tolist() for of in sample["instances"]] == [[10, 11], [11], [10, 11]]
+    cfg.MODEL.RCF.NUM_SUPERVISED_FRAMES, cfg.MODEL.RCF.ORDER_SUPERVISION = 4, True
+    assert len(ClipDatasetMapper(cfg, is_train=True)(load()[0])["instances"]) == 4
+    with pytest.raises(ValueError, match="MODEL.RCF.NUM_SUPERVISED_FRAMES is -1, expected 0"):
+        plain_mapper(1, num_supervised=-1)
+
+
 def test_no_object_at_all(load, target_is):
     target_is(2)
     record = load(lengths=(6,), absent=((0, 2), (1, 2)))[0]

@@ -15,8 +15,9 @@ from tests.scripts import ROOT
 
 
 def tensors_of(outputs):
-    frame, context = outputs
-    return [t for t in tree_leaves((frame, context.data)) if isinstance(t, torch.Tensor)]
+    frame, context, carried = outputs
+    leaves = tree_leaves((frame, context.data, carried))
+    return [t for t in leaves if isinstance(t, torch.Tensor)]
 
 
 @pytest.fixture
@@ -63,9 +64,13 @@ def tracked(model, frames, audio=None):
     return found
 
 
+@pytest.mark.parametrize("carry", [False, True])
 @pytest.mark.parametrize("delta", [0, 1, 3])
-def test_a_replayed_step_gives_the_same(captures, delta):
-    plain = model_of("configs/synthvis/rcf_tiny.yaml", "MODEL.RCF.NUM_REFERENCE_FRAMES", delta)
+def test_a_replayed_step_gives_the_same(captures, delta, carry):
+    opts = ["MODEL.RCF.NUM_REFERENCE_FRAMES", delta, "MODEL.RCF.CARRY_CODE", carry]
+    plain = model_of("configs/synthvis/rcf_tiny.yaml", *opts, "MODEL.RCF.TEST.SCORE_THRESH", 0.3)
+    if carry:
+        torch.nn.init.normal_(plain.carrier.query.weight, std=0.3)
     graphed = deepcopy(plain)
     graphed.frame_step = graphs.GraphedStep(graphed)
     frames = video(5)
@@ -77,6 +82,9 @@ def test_a_replayed_step_gives_the_same(captures, delta):
         assert len(got_state.references) == len(want_state.references)
         for a, b in zip(got_state.references, want_state.references, strict=True):
             torch.testing.assert_close(a.data, b.data)  # of a frame long replayed over
+        assert (got_state.carried is not None) == carry
+        if carry:
+            torch.testing.assert_close(got_state.carried, want_state.carried)
     assert len(captures) == 1
 
 

@@ -12,9 +12,10 @@ from tests.scripts import ROOT
 
 @pytest.mark.parametrize("config", ["rcf_r50", "rcf_swint", "avis/rcf_r50"])
 @pytest.mark.parametrize("size", [(64, 96), (70, 100)])  # without padding and with
-def test_no_tensor_of_a_step_comes_from_the_host_or_goes_there(config, size):
+@pytest.mark.parametrize("carry", [False, True])
+def test_no_tensor_of_a_step_comes_from_the_host_or_goes_there(config, size, carry):
     opts = ["MODEL.WEIGHTS", "", "MODEL.TIMM.PRETRAINED", "False", "MODEL.DEVICE", "cpu"]
-    opts += ["MODEL.RCF.AUDIO.WEIGHTS", ""]
+    opts += ["MODEL.RCF.AUDIO.WEIGHTS", "", "MODEL.RCF.CARRY_CODE", str(carry)]
     model = RCF(read_config(str(ROOT / f"configs/{config}.yaml"), opts)).eval()
     device, state, audio_feature = PretendDevice(), OnlineState(), None
     device.move(model)
@@ -25,8 +26,8 @@ def test_no_tensor_of_a_step_comes_from_the_host_or_goes_there(config, size):
             device.reset()
             if model.audio is not None:
                 audio_feature = model.audio.features_of_frame(None)
-            _, context = model.frame_step(image, state, audio_feature)
-            state = state.remember(context, model.num_reference_frames, audio_feature)
+            _, context, carried = model.frame_step(image, state, audio_feature)
+            state = state.remember(context, model.num_reference_frames, audio_feature, carried)
         counts.append(device.copies_in)
         assert device.copies_out == 0 and device.waits == []
     assert counts[0] > 0 and counts[1:] == [0, 0]

@@ -346,3 +346,59 @@ def test_one_copy_to_the_host_and_three_to_the_device():
             losses = {name: float(loss.cpu()) for name, loss in losses.items()}
         assert losses == pytest.approx({name: float(loss) for name, loss in expected.items()})
     assert counts == [(3, 1), (3, 1)]
+
+
+def followed(*frames, slots=3):
+    """Slot of each object in each frame of a clip; a frame is {identity: similarity to slots}."""
+    shown = [
+        make_instances((16, 24), [(0, 9, 2, 11)] * len(frame), [0] * len(frame), list(frame))
+        for frame in frames
+    ]
+    truth = frames_of_a_clip(*shown)
+    matcher = HungarianMatcher(follow=True)
+    rows = torch.tensor([row for frame in frames for row in frame.values()])
+    matcher.similarity = lambda _, __: rows
+    ((objects, found),) = matcher([predictions(slots=slots)], truth)
+    result = [{} for _ in frames]
+    for m, slot in zip(objects.tolist(), found.tolist(), strict=True):
+        result[truth.numbers[m]][truth.keys[m][1]] = slot
+    return result
+
+
+def test_an_object_keeps_the_slot_of_its_first_frame():
+    """Whatever the similarities say later; by the mean, 7 would have slot 1."""
+    frames = [{7: [0.6, 0.5, 0.1]}, {7: [0.1, 0.9, 0.1], 4: [0.9, 0.1, 0.2]}, {7: [0.0, 0.9, 0.0]}]
+    assert followed(*frames) == [{7: 0}, {7: 0, 4: 2}, {7: 0}]
+
+
+def test_an_object_that_returns_is_found_again():
+    frames = [{7: [0.1, 0.9, 0.1]}, {4: [0.9, 0.5, 0.2]}, {7: [0.9, 0.1, 0.1], 4: [0.1, 0.1, 0.9]}]
+    assert followed(*frames) == [{7: 1}, {4: 0}, {7: 1, 4: 0}]
+
+
+def test_the_slot_of_an_object_that_left_may_be_taken():
+    """And who returns then is matched anew."""
+    frames = [{7: [0.1, 0.9, 0.1]}, {4: [0.1, 0.9, 0.2]}, {7: [0.1, 0.9, 0.3], 4: [0.9, 0.1, 0.9]}]
+    assert followed(*frames) == [{7: 1}, {4: 1}, {7: 2, 4: 1}]
+
+
+def test_new_objects_share_out_the_free_slots():
+    frames = [{7: [0.9, 0.1, 0.1]}, {7: [0.1, 0.9, 0.9], 4: [0.9, 0.5, 0.6], 5: [0.9, 0.1, 0.9]}]
+    assert followed(*frames) == [{7: 0}, {7: 0, 4: 1, 5: 2}]
+    frames = [{7: [0.9]}, {7: [0.1], 4: [0.9]}, {4: [0.3]}]
+    assert followed(*frames, slots=1) == [{7: 0}, {7: 0}, {4: 0}]
+
+
+def test_clips_of_a_batch_are_followed_each_by_itself():
+    clips = [{"instances": [two_objects()] * 2}, {"instances": [two_objects()] * 2}]
+    truth = batch_targets(clips, STRIDE, (4, 6), torch.device("cpu"))
+    prediction = joined(*(predictions(seed=k) for k in range(4)))
+    ((objects, slots),) = HungarianMatcher(follow=True)([prediction], truth)
+    assert objects.tolist() == list(range(8))
+    alone = []
+    for b in range(2):
+        one = batch_targets(clips[b : b + 1], STRIDE, (4, 6), torch.device("cpu"))
+        of_clip = SlotPredictions(prediction.logits[b::2], prediction.masks[b::2])
+        alone.append(HungarianMatcher(follow=True)([of_clip], one)[0][1].tolist())
+    assert slots.tolist() == [*alone[0][:2], *alone[1][:2], *alone[0][2:], *alone[1][2:]]
+    assert alone[0][:2] == alone[0][2:]
