@@ -29,6 +29,7 @@ from rcf_vis.engine import (
     checkpoint_activations,
     create_ddp,
     launch_from_command_line,
+    scale_weights_by_frozen_norms,
     use_channels_last,
 )
 
@@ -52,6 +53,7 @@ def do_train(cfg: DictConfig, resume: bool) -> None:
     batch_size, steps = cfg.dataloader.train.total_batch_size, options.accumulate_steps
     check_batch_size(batch_size, steps, comm.get_world_size(), keys=BATCH_KEYS)
     model = instantiate(cfg.model).to(options.device)
+    scale_weights_by_frozen_norms(model)
     checkpoint_activations(model, options.activation_checkpointing)
     if options.channels_last:
         use_channels_last(model)

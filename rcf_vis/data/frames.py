@@ -75,8 +75,8 @@ def read_resized_frame(
     with _explained(where), PathManager.open(file_name, "rb") as file:
         image = Image.open(file)
         found = image.size
-        if image.mode != "RGB" or image.getexif().get(_ORIENTATION, 1) != 1:
-            pixels = read_image(file_name, format="RGB")
+        if image.mode != "RGB" or _is_turned(image):
+            pixels = np.array(read_image(file_name, format="RGB"))
             found = pixels.shape[1::-1]
         else:
             image.draft(None, size[::-1])  # of no effect but for a JPEG
@@ -91,6 +91,14 @@ def read_resized_frame(
         )
         pixels = resized[0].permute(1, 2, 0).numpy()
     return pixels if image_format == "RGB" else pixels[:, :, ::-1]
+
+
+def _is_turned(image: Image.Image) -> bool:
+    """Whether EXIF says so, or may say so: what it says can be broken in a good picture."""
+    try:
+        return image.getexif().get(_ORIENTATION, 1) != 1
+    except Exception:  # Pillow raises of many kinds; Detectron2 then takes the picture as it is
+        return True
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Training of RCF with Detectron2's loop."""
 
+from rcf_vis.modeling.folding import scale_weights_by_frozen_norms
 from rcf_vis.modeling.memory_format import use_channels_last
 
 from .accumulation import AccumulatingAMPTrainer, AccumulatingTrainer, build_loop, check_batch_size
@@ -28,5 +29,6 @@ __all__ = [
     "launch_from_command_line",
     "load_dataset",
     "parameter_groups",
+    "scale_weights_by_frozen_norms",
     "use_channels_last",
 ]

@@ -27,6 +27,7 @@ from rcf_vis.data import build_test_loader, build_train_loader
 from rcf_vis.evaluation import YTVISEvaluator
 from rcf_vis.inference import optimize_for_inference
 from rcf_vis.modeling import RCF
+from rcf_vis.modeling.folding import scale_weights_by_frozen_norms
 from rcf_vis.modeling.memory_format import use_channels_last
 
 from .accumulation import build_loop, check_batch_size
@@ -116,6 +117,7 @@ class Trainer(DefaultTrainer):
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         model = load_part_weights(super().build_model(cfg), cfg)
+        scale_weights_by_frozen_norms(model)
         checkpoint_activations(model, cfg.SOLVER.ACTIVATION_CHECKPOINTING)
         if cfg.SOLVER.CHANNELS_LAST:
             use_channels_last(model)

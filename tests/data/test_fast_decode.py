@@ -65,6 +65,16 @@ def test_other_images_are_as_before(tmp_path, kind):
     assert np.abs(found.astype(int) - resize.apply_image(whole)).max() <= 1
 
 
+def test_broken_exif_is_no_broken_picture(jpeg, monkeypatch):
+    def broken(_):
+        raise SyntaxError("not a TIFF file (header b'' not valid)")
+
+    plain = read_resized_frame(str(jpeg), image_format="RGB", size=(120, 213), **WHERE)
+    monkeypatch.setattr(Image.Image, "getexif", broken)
+    found = read_resized_frame(str(jpeg), image_format="RGB", size=(120, 213), **WHERE)
+    assert np.array_equal(found, plain)
+
+
 def test_bad_frames_are_named(jpeg, tmp_path):
     options = {"image_format": "RGB", "size": (90, 160)}
     with pytest.raises(DatasetError, match="320x180 pixels .* expected 64x48"):
