@@ -84,7 +84,7 @@ def read_resized_frame(
     _check_size(where, found, (width, height))
     if pixels.shape[:2] != size:
         resized = F.interpolate(
-            torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None],
+            torch.from_numpy(pixels).permute(2, 0, 1)[None],
             size=size,
             mode="bilinear",
             antialias=True,

@@ -88,7 +88,9 @@ def decode_rles(
     compressed = [to_compressed_rle(rle, height, width) for rle in rles]
     if (rle_areas_covered(compressed) != height * width).any():
         raise ValueError(f"run lengths that do not cover {height} x {width} pixels")
-    if size is not None and size[1] <= width and size != (height, width):
+    if size == (height, width):
+        size = None
+    if size is not None and size[1] <= width:
         runs = (_runs_of(_as_bytes(rle["counts"])) for rle in compressed)
         return [_sampled(of_mask, (height, width), size) for of_mask in runs]
     stacked = mask_util.decode(compressed)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+from detectron2.config import CfgNode, configurable
 from torch import Tensor, nn
 
 from .feature_map import FeatureMap
@@ -49,6 +50,7 @@ class CodeCarrier(nn.Module):
             the batch: what is handed on is a hint, not the truth.
     """
 
+    @configurable
     def __init__(
         self,
         *,
@@ -71,6 +73,15 @@ class CodeCarrier(nn.Module):
         self.nobody = nn.Parameter(torch.zeros(dim))
         for parameter in self.query.parameters():
             nn.init.zeros_(parameter)  # weights without it go on with their own queries
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict:
+        rcf = cfg.MODEL.RCF
+        return {
+            "dim": rcf.HIDDEN_DIM,
+            "max_age": rcf.CARRY_MAX_AGE,
+            "score_thresh": rcf.TEST.SCORE_THRESH,
+        }
 
     def nothing(self, batch_size: int, num_slots: int, like: Tensor) -> CarriedCode:
         """Before the first frame; of the dtype and on the device of ``like``."""

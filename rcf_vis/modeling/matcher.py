@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .dice import dice_coefficient
-from .targets import BatchTargets, SlotPredictions
+from .targets import BatchTargets, SlotPredictions, sent
 
 __all__ = ["HungarianMatcher"]
 
@@ -74,9 +74,7 @@ class HungarianMatcher:
             objects.append(list(slot_of))
             slots.append(list(slot_of.values()))
         counts = [len(matched) for matched in objects]
-        pairs = torch.tensor([sum(objects, []), sum(slots, [])]).to(
-            targets.frames.device, non_blocking=True
-        )
+        pairs = sent(torch.tensor([sum(objects, []), sum(slots, [])]), targets.frames.device)
         return list(zip(pairs[0].split(counts), pairs[1].split(counts), strict=True))
 
     @torch.no_grad()

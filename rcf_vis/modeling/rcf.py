@@ -135,7 +135,7 @@ class RCF(nn.Module):
             "score_thresh": test.SCORE_THRESH,
             "mask_thresh": test.MASK_THRESH,
             "audio": AudioContext(cfg) if rcf.AUDIO.ENABLED else None,
-            "carrier": _build_carrier(cfg) if rcf.CARRY_CODE else None,
+            "carrier": CodeCarrier(cfg) if rcf.CARRY_CODE else None,
         }
 
     @property
@@ -419,13 +419,6 @@ def _padded(images: Sequence[Tensor], divisor: int) -> Tensor:
     )
     return torch.stack(
         [F.pad(x, (0, width - x.shape[-1], 0, height - x.shape[-2])) for x in images]
-    )
-
-
-def _build_carrier(cfg: CfgNode) -> CodeCarrier:
-    rcf = cfg.MODEL.RCF
-    return CodeCarrier(
-        dim=rcf.HIDDEN_DIM, max_age=rcf.CARRY_MAX_AGE, score_thresh=rcf.TEST.SCORE_THRESH
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["BatchTargets", "SlotPredictions", "batch_targets"]
+__all__ = ["BatchTargets", "SlotPredictions", "batch_targets", "sent"]
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,13 @@ def batch_targets(
             ignored.append(clips[b]["ignored"][t][None])
     image_sizes = [clips[b]["instances"][t].image_size for t, b in places]
     partly = [not clips[b].get("exhaustive", True) for _, b in places]
+    something_unsaid = bool(ignored) or any(partly)
     columns = (of_frames, classes, ignored_frames, *zip(*image_sizes, strict=True), partly)
-    numbers = _sent(torch.tensor([n for column in columns for n in column]), device)
+    numbers = sent(torch.tensor([n for column in columns for n in column]), device)
     frames, classes, ignored_frames, heights, widths, partly = numbers.split(
         [len(column) for column in columns]
     )
-    pixels = _sent(_padded([*masks, *ignored], (size[0] * stride, size[1] * stride)), device)
+    pixels = sent(_padded([*masks, *ignored], (size[0] * stride, size[1] * stride)), device)
 
     rows, columns = (
         (sides[:, None] - stride * torch.arange(cells, device=device)).clamp(0, stride)
@@ -106,7 +107,7 @@ def batch_targets(
     shares = F.avg_pool2d(pixels[:, None].float(), stride, divisor_override=1)[:, 0]
     shares = shares / in_image[torch.cat((frames, ignored_frames))].clamp(min=1)
     unsaid = None
-    if ignored or any(not clip.get("exhaustive", True) for clip in clips):
+    if something_unsaid:
         unsaid = partly[:, None, None].expand(in_image.shape).to(shares)
         unsaid = unsaid.index_add(0, ignored_frames, shares[len(keys) :]).clamp(max=1)
     return BatchTargets(
@@ -131,7 +132,7 @@ def _padded(masks: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     return padded
 
 
-def _sent(tensor: Tensor, device: torch.device) -> Tensor:
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
     """To the device; a GPU takes it while the host goes on."""
     if device.type == "cuda":
         tensor = tensor.pin_memory()
