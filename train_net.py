@@ -16,21 +16,21 @@ from detectron2.utils.logger import setup_logger
 from rcf_vis.checkpoint import RCFCheckpointer, known_class_names
 from rcf_vis.config import read_config
 from rcf_vis.data import register_datasets_from_cfg
-from rcf_vis.engine import Trainer, launch_from_command_line
-
-
-def setup(args: argparse.Namespace) -> CfgNode:
-    """Read the config, register the data sets it brings, and set up logging."""
-    cfg = read_config(args.config_file, args.opts)
-    cfg.freeze()
-    default_setup(cfg, args)
-    setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="rcf_vis")
-    register_datasets_from_cfg(cfg)
-    return cfg
+from rcf_vis.engine import Trainer, launch_from_command_line, own_output_dir
 
 
 def main(args: argparse.Namespace) -> dict | None:
-    cfg = setup(args)
+    cfg = read_config(args.config_file, args.opts)
+    cfg.freeze()
+    with own_output_dir(cfg.OUTPUT_DIR):
+        default_setup(cfg, args)
+        setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="rcf_vis")
+        register_datasets_from_cfg(cfg)
+        return run(cfg, args)
+
+
+def run(cfg: CfgNode, args: argparse.Namespace) -> dict | None:
+    """Train or evaluate, with logging set up and the data sets of the config registered."""
     if args.eval_only:
         model = Trainer.build_model(cfg)
         checkpointer = RCFCheckpointer(

@@ -28,7 +28,7 @@ failed=0
 run() { timeout --kill-after=10 "$longest" "$python" "$@"; }
 
 part() { # NAME COMMAND …: what it prints to NAME.log, how it ends to summary.txt
-  local name=$1 start=$SECONDS ended=ok
+  local name=${1//\//-} start=$SECONDS ended=ok
   shift
   "$@" > "$out/$name.log" 2>&1 || { ended="failed ($?)" failed=1; }
   echo "$name: $ended, $((SECONDS - start)) s" | tee -a "$out/summary.txt"
@@ -79,7 +79,7 @@ evaluate() { # PRECISION
 speed() { # MODEL PRECISION ENGINE
   # shellcheck disable=SC2086
   run tools/benchmark.py --config-file "configs/$1.yaml" --device "$device" --precision "$2" \
-    --engine "$3" --size $sizes --objects 3 10 --frames "$frames" --json "$out/speed-$1-$2-$3.json"
+    --engine "$3" --size $sizes --objects 3 10 --frames "$frames" --json "$out/speed-${1//\//-}-$2-$3.json"
 }
 
 part machine machine

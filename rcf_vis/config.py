@@ -197,6 +197,8 @@ def _add_solver(cfg: CN) -> None:
     cfg.SOLVER.ACTIVATION_CHECKPOINTING = []
     # Train in channels-last memory format: the same network, and often faster convolutions
     cfg.SOLVER.CHANNELS_LAST = False
+    # How many of a run's numbered checkpoints stay, the newest ones; 0 = all
+    cfg.SOLVER.KEEP_CHECKPOINTS = 0
     cfg.SOLVER.EMA = CN()
     # Keep an exponential moving average of the weights beside them [ours]
     cfg.SOLVER.EMA.ENABLED = False

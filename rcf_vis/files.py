@@ -1,20 +1,29 @@
-"""Atomic writes: a file appears complete or not at all."""
+"""Atomic writes: a file appears complete or not at all. And folders that one run has for itself."""
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-__all__ = ["whole_file"]
+import portalocker
+
+__all__ = ["only_run_in", "whole_file"]
+
+logger = logging.getLogger(__name__)
+
+_held: set[IO] = set()
 
 
 @contextmanager
 def whole_file(path: str | os.PathLike) -> Iterator[Path]:
     """Give a temporary path beside ``path``, which takes its place when the block ends well.
 
-    The folder is made; the temporary file has the suffix of ``path`` and is gone in any case.
+    The folder is made; the temporary file has the suffix of ``path`` and is gone in any case, but
+    for a process that is killed. What takes the place is on the disk before it does.
 
     Example:
         >>> with whole_file("results.json") as temporary:
@@ -25,6 +34,51 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
     try:
         yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def only_run_in(folder: str | os.PathLike, key: str = "OUTPUT_DIR") -> Iterator[None]:
+    """Keep other runs out of a folder, which is made, until the block ends or the process does.
+
+    What a killed run left of files that it was writing is removed.
+
+    Args:
+        key: of the config that says which folder it is, for the message.
+
+    Raises:
+        RuntimeError: another run is in it.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "a") as lock:
+        try:
+            portalocker.lock(lock, portalocker.LOCK_EX | portalocker.LOCK_NB)
+        except portalocker.AlreadyLocked as error:
+            raise RuntimeError(
+                f"{key} {str(folder)!r} is in use by another run, whose files this one would "
+                f"overwrite or mix with its own: wait for its end, or give this one another {key}"
+            ) from error
+        except portalocker.LockException as error:  # a file system that has no locks
+            logger.warning("%s cannot be locked (%s): start no second run in it", folder, error)
+        _held.add(lock)
+        try:
+            for remains in folder.glob(".*.partial-*"):
+                remains.unlink(missing_ok=True)
+            yield
+        finally:
+            _held.discard(lock)
+
+
+def _let_go() -> None:
+    """A forked child, such as a loader's worker, must not hold the lock when its parent is gone."""
+    for lock in _held:
+        lock.close()
+
+
+if hasattr(os, "register_at_fork"):  # where there is fork
+    os.register_at_fork(after_in_child=_let_go)

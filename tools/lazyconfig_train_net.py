@@ -22,6 +22,7 @@ from torch import nn
 
 from rcf_vis.checkpoint import RCFCheckpointer, known_class_names
 from rcf_vis.engine import (
+    ExactResume,
     ModelEMA,
     build_loop,
     check_batch_size,
@@ -29,6 +30,7 @@ from rcf_vis.engine import (
     checkpoint_activations,
     create_ddp,
     launch_from_command_line,
+    own_output_dir,
     scale_weights_by_frozen_norms,
     use_channels_last,
 )
@@ -83,6 +85,7 @@ def do_train(cfg: DictConfig, resume: bool) -> None:
     is_main = comm.is_main_process()
     trainer.register_hooks(
         [
+            ExactResume(loader, options.output_dir, options.log_period),
             hooks.IterationTimer(),
             hooks.CallbackHook(after_step=lambda _: ema.update()) if ema else None,
             hooks.LRScheduler(scheduler=instantiate(cfg.lr_multiplier)),
@@ -96,13 +99,19 @@ def do_train(cfg: DictConfig, resume: bool) -> None:
         ]
     )
     checkpointer.resume_or_load(options.init_checkpoint, resume=resume)
-    start = trainer.iter + 1 if resume and checkpointer.has_checkpoint() else 0
+    start = trainer.iter + 1 if checkpointer.resumed_from else 0
     trainer.train(start, options.max_iter)
 
 
 def main(args: argparse.Namespace) -> dict[str, Any] | None:
     """Returns the results of ``--eval-only``."""
     cfg = LazyConfig.apply_overrides(LazyConfig.load(args.config_file), args.opts)
+    with own_output_dir(cfg.train.output_dir, "train.output_dir"):
+        return run(cfg, args)
+
+
+def run(cfg: DictConfig, args: argparse.Namespace) -> dict[str, Any] | None:
+    """Train or evaluate."""
     default_setup(cfg, args)
     setup_logger(cfg.train.output_dir, distributed_rank=comm.get_rank(), name="rcf_vis")
     if not args.eval_only:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
-from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from torch import nn
 
 from .bare_weights import read_safetensors
+from .whole_checkpoints import BrokenWeights, WholeCheckpointer
 
 __all__ = ["RCFCheckpointer", "known_class_names"]
 
@@ -21,8 +21,8 @@ _CARRIER = "carrier."
 _ADVICE = "to fine-tune on other categories set MODEL.RCF.LOAD_CLASS_HEAD False"
 
 
-class RCFCheckpointer(DetectionCheckpointer):
-    """Detectron2's checkpointer, which refuses a class layer that was made for other classes.
+class RCFCheckpointer(WholeCheckpointer):
+    """A checkpointer that refuses a class layer that was made for other classes.
 
     Detectron2 skips what does not fit and goes on with random weights there; for the class layer
     that means results that look like results and are not. The same number of other classes
@@ -53,7 +53,6 @@ class RCFCheckpointer(DetectionCheckpointer):
         self.load_class_head = load_class_head
         self.class_names = class_names if class_names is None else list(class_names)
         self.load_ema = load_ema
-        self._path = ""
 
     def save(self, name: str, **kwargs: Any) -> None:
         """As Detectron2's, with the names of the classes."""
@@ -61,13 +60,8 @@ class RCFCheckpointer(DetectionCheckpointer):
             kwargs = {"class_names": self.class_names, **kwargs}
         super().save(name, **kwargs)
 
-    def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """As Detectron2's; ValueError where the class layers differ in size or in names."""
-        self._path = path
-        return super().load(path, *args, **kwargs)
-
     def resume_or_load(self, path: str, *, resume: bool = True) -> dict[str, Any]:
-        """As Detectron2's; see ``load_class_head``."""
+        """As :class:`WholeCheckpointer`'s; see ``load_class_head``."""
         if resume and self.has_checkpoint():
             self.load_class_head = True
         return super().resume_or_load(path, resume=resume)
@@ -83,7 +77,7 @@ class RCFCheckpointer(DetectionCheckpointer):
         try:
             return super()._load_file(filename)
         except (EOFError, RuntimeError, pickle.UnpicklingError) as error:
-            raise ValueError(f"{filename}: could not be read as weights ({error})") from error
+            raise BrokenWeights(f"{filename}: could not be read as weights ({error})") from error
 
     def _load_model(self, checkpoint: dict[str, Any]) -> Any:
         if self.load_ema and "ema" in checkpoint:

@@ -18,6 +18,7 @@ from .catalog import dataset_paths
 from .dataset_mapper import ClipDatasetMapper
 from .frames import LazyFrames, read_frame
 from .own_datasets import register_datasets_from_cfg, register_ytvis_instances
+from .stream import StreamSampler
 from .ytvis import load_ytvis_json
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "FrameAudio",
     "LazyFrames",
     "LazyAudio",
+    "StreamSampler",
     "augment_clip",
     "build_test_augmentation",
     "build_test_loader",

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
+import torch
 from detectron2.config import CfgNode
 from detectron2.data import (
     DatasetCatalog,
     MetadataCatalog,
     build_detection_test_loader,
-    build_detection_train_loader,
 )
-from detectron2.data.build import print_instances_class_histogram
+from detectron2.data.build import (
+    print_instances_class_histogram,
+    trivial_batch_collator,
+    worker_init_reset_seed,
+)
 from detectron2.data.samplers import RepeatFactorTrainingSampler, TrainingSampler
+from detectron2.utils import comm
 from torch.utils.data import DataLoader, Sampler
 
 from rcf_vis.errors import DatasetError
 
 from .dataset_mapper import ClipDatasetMapper
 from .mixing import RatioSampler, dataset_shares
+from .stream import Clips, StreamSampler
 
 __all__ = [
     "Mapper",
@@ -38,6 +45,9 @@ Mapper = Callable[[dict[str, Any]], dict[str, Any]]
 
 def build_train_loader(cfg: CfgNode, mapper: Mapper | None = None) -> DataLoader:
     """An endless loader of batches of clips, from all sets of ``DATASETS.TRAIN`` together.
+
+    Which clips it gives depends on one seed alone, not on the number of workers; its ``sampler`` is
+    a :class:`~rcf_vis.data.stream.StreamSampler`, which may begin in the midst of them.
 
     Args:
         cfg: ``SOLVER.IMS_PER_BATCH`` clips over all processes, ``DATALOADER.NUM_WORKERS`` workers
@@ -63,14 +73,27 @@ def build_train_loader(cfg: CfgNode, mapper: Mapper | None = None) -> DataLoader
     _check_lengths(cfg.MODEL.RCF.NUM_SUPERVISED_FRAMES, records)
     if getattr(mapper, "copy_paste", None) is not None:  # not every mapper is a ClipDatasetMapper
         mapper.copy_paste.collect(records)
-    return build_detection_train_loader(
-        records,
-        mapper=mapper,
-        sampler=_build_sampler(cfg, sets, shares),
-        total_batch_size=cfg.SOLVER.IMS_PER_BATCH,
-        aspect_ratio_grouping=False,
+    # Detectron2's own loader gives each worker a share of the stream, of which it makes batches: a
+    # run that is resumed would see others.
+    return DataLoader(
+        Clips(records, mapper),
+        batch_size=_clips_of_a_process(cfg.SOLVER.IMS_PER_BATCH),
+        sampler=StreamSampler(_sampler_builder(cfg, sets, shares)),
         num_workers=cfg.DATALOADER.NUM_WORKERS,
+        collate_fn=trivial_batch_collator,
+        worker_init_fn=worker_init_reset_seed,
+        generator=torch.Generator(),  # its own: a stream that begins must draw none of a step's
     )
+
+
+def _clips_of_a_process(batch_size: int) -> int:
+    processes = comm.get_world_size()
+    if batch_size < 1 or batch_size % processes:
+        raise ValueError(
+            f"SOLVER.IMS_PER_BATCH is {batch_size}, expected a multiple of the {processes} "
+            "processes"
+        )
+    return batch_size // processes
 
 
 def _check_lengths(num_supervised: int, records: Sequence[dict[str, Any]]) -> None:
@@ -185,34 +208,48 @@ def _check_audio(mapper: Mapper, records: Sequence[dict[str, Any]]) -> None:
         audio.check(records)
 
 
-def _build_sampler(
+def _sampler_builder(
     cfg: CfgNode, sets: Sequence[Sequence[dict[str, Any]]], shares: Sequence[float] | None
-) -> Sampler:
-    """One sampler for all the sets together, or one for each and a mixture of them."""
+) -> Callable[[int], Sampler]:
+    """From a seed to one sampler for all the sets together, or one for each and a mixture."""
     if shares is None:
-        return _build_plain_sampler(cfg, list(chain.from_iterable(sets)))
+        return partial(_plain_sampler, *_plain_options(cfg, list(chain.from_iterable(sets))))
     for name, records in zip(cfg.DATASETS.TRAIN, sets, strict=True):
         if not records:
             raise DatasetError(f"no video with an annotated object in {name}")
     for name, share in zip(cfg.DATASETS.TRAIN, shares, strict=True):
         logger.info("%.1f %% of the clips come from %s", 100 * share, name)
-    return RatioSampler(
-        samplers=[_build_plain_sampler(cfg, records) for records in sets],
-        sizes=[len(records) for records in sets],
-        shares=shares,
-    )
+    options = [_plain_options(cfg, records) for records in sets]
+
+    def build(seed: int) -> RatioSampler:
+        return RatioSampler(
+            samplers=[_plain_sampler(*own, seed + k) for k, own in enumerate(options)],
+            sizes=[len(records) for records in sets],
+            shares=shares,
+            seed=seed,
+        )
+
+    return build
 
 
-def _build_plain_sampler(cfg: CfgNode, records: Sequence[dict[str, Any]]) -> Sampler:
+def _plain_options(
+    cfg: CfgNode, records: Sequence[dict[str, Any]]
+) -> tuple[int, torch.Tensor | None]:
+    """Number of records and, where those of rare classes are repeated, how often each is."""
     name = cfg.DATALOADER.SAMPLER_TRAIN
     if name == "TrainingSampler":
-        return TrainingSampler(len(records))
+        return len(records), None
     if name == "RepeatFactorTrainingSampler":
-        factors = RepeatFactorTrainingSampler.repeat_factors_from_category_frequency(
+        return len(records), RepeatFactorTrainingSampler.repeat_factors_from_category_frequency(
             _as_track_dicts(records), cfg.DATALOADER.REPEAT_THRESHOLD
         )
-        return RepeatFactorTrainingSampler(factors)
     raise ValueError(
         f"DATALOADER.SAMPLER_TRAIN is '{name}', expected TrainingSampler or "
         "RepeatFactorTrainingSampler"
     )
+
+
+def _plain_sampler(size: int, factors: torch.Tensor | None, seed: int) -> Sampler:
+    if factors is None:
+        return TrainingSampler(size, seed=seed)
+    return RepeatFactorTrainingSampler(factors, seed=seed)

@@ -5,8 +5,9 @@ from rcf_vis.modeling.memory_format import use_channels_last
 
 from .accumulation import AccumulatingAMPTrainer, AccumulatingTrainer, build_loop, check_batch_size
 from .activation_checkpointing import checkpoint_activations
-from .command_line import launch_from_command_line
+from .command_line import launch_from_command_line, own_output_dir
 from .ema import ModelEMA
+from .exact_resume import ExactResume
 from .lazy import WarmupPolyMultiplier, load_dataset
 from .optimizer import FullModelClippingAdamW, build_optimizer, parameter_groups
 from .trainer import Trainer, check_classes, create_ddp
@@ -15,6 +16,7 @@ from .weights_evaluation import evaluate_weights
 __all__ = [
     "AccumulatingAMPTrainer",
     "AccumulatingTrainer",
+    "ExactResume",
     "FullModelClippingAdamW",
     "ModelEMA",
     "Trainer",
@@ -28,6 +30,7 @@ __all__ = [
     "evaluate_weights",
     "launch_from_command_line",
     "load_dataset",
+    "own_output_dir",
     "parameter_groups",
     "scale_weights_by_frozen_norms",
     "use_channels_last",

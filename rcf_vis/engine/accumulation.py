@@ -1,11 +1,13 @@
-"""Gradient accumulation: one optimizer step from several forward and backward passes."""
+"""The inner loop of training: one optimizer step from one or several passes, if it is sound."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from detectron2.engine import AMPTrainer, SimpleTrainer
@@ -26,6 +28,8 @@ class AccumulatingTrainer(SimpleTrainer):
     Statistics of a BatchNorm that is trained are those of a part. ``HookBase.after_backward``,
     which Detectron2 0.6 does not know, is not called.
 
+    A step whose loss or gradient is not finite is not made.
+
     Args:
         model: gives a dict of losses for a list of inputs; may be distributed.
         data_loader: gives lists of inputs, of a length that ``steps`` divides.
@@ -45,7 +49,32 @@ class AccumulatingTrainer(SimpleTrainer):
         self.steps = steps
 
     def run_step(self) -> None:
-        """One batch, part by part, and one optimizer step."""
+        """One batch, part by part, and one optimizer step.
+
+        Raises:
+            FloatingPointError: an output of the network, a loss or a gradient is not finite; says
+                which and in which iteration.
+        """
+        try:
+            self._run_step()
+        except FloatingPointError as error:
+            raise FloatingPointError(
+                f"iteration {self.iter}: {error}. The step was not made, and the last checkpoint "
+                "is of before. A lower SOLVER.BASE_LR, a longer warm-up or "
+                "SOLVER.CLIP_GRADIENTS may help"
+            ) from error
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As Detectron2's, but learning rate, weight decay and the like are the command's."""
+        own, saved = self.optimizer.state_dict(), state_dict["optimizer"]
+        if len(own["param_groups"]) == len(saved["param_groups"]):
+            saved["param_groups"] = [
+                {"initial_lr": mine["lr"], **mine, "params": theirs["params"]}
+                for mine, theirs in zip(own["param_groups"], saved["param_groups"], strict=True)
+            ]
+        super().load_state_dict(state_dict)
+
+    def _run_step(self) -> None:
         started = time.perf_counter()
         batch = next(self._data_loader_iter)
         data_time = time.perf_counter() - started
@@ -64,8 +93,27 @@ class AccumulatingTrainer(SimpleTrainer):
                 self._backward(sum(losses.values()) / self.steps)
             for name, loss in losses.items():
                 metrics[name] += loss.detach() / self.steps
+        self._check_losses(metrics)
+        self._check_gradients()
         self._write_metrics(metrics, data_time)
         self._step()
+
+    def _check_losses(self, losses: dict[str, Tensor]) -> None:
+        # After the backward pass, which processes make together: none is left waiting.
+        values = torch.stack([loss.float() for loss in losses.values()]).tolist()
+        bad = {k: v for k, v in zip(losses, values, strict=True) if not math.isfinite(v)}
+        if bad:
+            raise FloatingPointError(f"losses are not finite: {bad}")
+
+    def _check_gradients(self) -> None:
+        named = [(k, p) for k, p in self.model.named_parameters() if p.grad is not None]
+        largest = nn.utils.get_total_norm([p.grad for _, p in named], norm_type=math.inf)
+        if not largest.isfinite():
+            bad = [name for name, p in named if not p.grad.isfinite().all()]
+            raise FloatingPointError(
+                f"the gradients of {len(bad)} of {len(named)} parameters are not finite, "
+                f"{bad[0]} the first of them"
+            )
 
     def _no_sync(self):
         """Processes exchange gradients with the last part only, when they are complete."""
@@ -121,6 +169,10 @@ class AccumulatingAMPTrainer(AccumulatingTrainer, AMPTrainer):
     def _backward(self, loss: Tensor) -> None:
         self.grad_scaler.scale(loss).backward()
 
+    def _check_gradients(self) -> None:
+        if not self.grad_scaler.is_enabled():  # else it leaves such a step out itself
+            super()._check_gradients()
+
     def _step(self) -> None:
         self.grad_scaler.step(self.optimizer)
         self.grad_scaler.update()
@@ -134,8 +186,8 @@ def build_loop(
     amp: bool = False,
     precision: str = "fp16",
     accumulate_steps: int = 1,
-) -> SimpleTrainer:
-    """The inner loop of training: Detectron2's own in full precision without accumulation.
+) -> AccumulatingTrainer:
+    """The inner loop of training.
 
     Args:
         amp: train in mixed precision, of which ``precision`` is the lower one.
@@ -143,8 +195,6 @@ def build_loop(
     parts = (model, data_loader, optimizer)
     if amp:
         return AccumulatingAMPTrainer(*parts, steps=accumulate_steps, precision=precision)
-    if accumulate_steps == 1:
-        return SimpleTrainer(*parts)
     return AccumulatingTrainer(*parts, steps=accumulate_steps)
 
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
+import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 from detectron2.engine import default_argument_parser, launch
+from detectron2.utils import comm
 
-__all__ = ["launch_from_command_line"]
+from rcf_vis.files import only_run_in
+
+__all__ = ["launch_from_command_line", "own_output_dir"]
 
 
 def launch_from_command_line(main: Callable[[argparse.Namespace], Any]) -> None:
     """Run ``main`` in ``--num-gpus`` processes with the arguments of Detectron2's own parser.
+
+    The processes end when the one that started them does, however that ended.
 
     Raises:
         SystemExit: ``--config-file`` is no file.
@@ -22,10 +31,32 @@ def launch_from_command_line(main: Callable[[argparse.Namespace], Any]) -> None:
     if not os.path.isfile(arguments.config_file):
         raise SystemExit(f"--config-file {arguments.config_file!r}: no such file")
     launch(
-        main,
+        partial(_run, main),
         arguments.num_gpus,
         num_machines=arguments.num_machines,
         machine_rank=arguments.machine_rank,
         dist_url=arguments.dist_url,
         args=(arguments,),
     )
+
+
+def own_output_dir(folder: str, key: str = "OUTPUT_DIR") -> AbstractContextManager[None]:
+    """Keep other runs out of the output folder, see :func:`rcf_vis.files.only_run_in`.
+
+    The main process does it for all; a folder that is not of the local file system is left.
+    """
+    if not folder or "://" in folder or not comm.is_main_process():
+        return nullcontext()
+    return only_run_in(folder, key)
+
+
+def _run(main: Callable[[argparse.Namespace], Any], arguments: argparse.Namespace) -> Any:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    return main(arguments)
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)  # the threads of a communication that hangs would keep sys.exit from ending it

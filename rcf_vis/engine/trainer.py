@@ -33,6 +33,7 @@ from rcf_vis.modeling.memory_format import use_channels_last
 from .accumulation import build_loop, check_batch_size
 from .activation_checkpointing import checkpoint_activations
 from .ema import ModelEMA
+from .exact_resume import ExactResume, follow_command
 from .optimizer import build_optimizer
 from .two_thresholds import RawOutputs, TwoThresholdsEvaluator
 
@@ -82,6 +83,7 @@ class Trainer(DefaultTrainer):
             cfg.OUTPUT_DIR,
             load_class_head=cfg.MODEL.RCF.LOAD_CLASS_HEAD,
             class_names=known_class_names(cfg.DATASETS.TRAIN),
+            keep=solver.KEEP_CHECKPOINTS,
             **({"ema": self.ema} if self.ema else {}),
             trainer=weakref.proxy(self),
         )
@@ -90,14 +92,45 @@ class Trainer(DefaultTrainer):
         self.cfg = cfg
         self.register_hooks(self.build_hooks())
 
+    def resume_or_load(self, resume: bool = True) -> None:
+        """As Detectron2's; a run that was killed while it wrote its last checkpoint writes it."""
+        self.checkpointer.resume_or_load(self.cfg.MODEL.WEIGHTS, resume=resume)
+        if not self.checkpointer.resumed_from:
+            return
+        self.start_iter = self.iter + 1
+        if self.start_iter == self.max_iter and not self.checkpointer.has_saved("model_final"):
+            self.checkpointer.save("model_final", iteration=self.iter)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As Detectron2's, but the schedule is that of the command (``SOLVER``).
+
+        Raises:
+            ValueError: the run is longer than ``SOLVER.MAX_ITER``.
+        """
+        if state_dict["iteration"] >= self.max_iter:
+            raise ValueError(
+                f"SOLVER.MAX_ITER is {self.max_iter}, but the run to resume has "
+                f"{state_dict['iteration'] + 1} iterations behind it"
+            )
+        schedule = state_dict.get("hooks", {}).get("LRScheduler")
+        if schedule:
+            own = self.scheduler.state_dict()
+            state_dict["hooks"]["LRScheduler"] = follow_command(schedule, own, "schedule")
+        super().load_state_dict(state_dict)
+        if schedule:
+            rates = self.scheduler.get_lr()  # closed in the iteration, for all of Detectron2's
+            for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate
+
     def build_hooks(self) -> list[HookBase]:
         """Detectron2's hooks, with the moving average updated before it is saved or evaluated."""
         built = super().build_hooks()
+        built.insert(0, ExactResume(self._trainer.data_loader, self.cfg.OUTPUT_DIR))
         if self.ema is None:
             return built
         ema = self.ema
         update = hooks.CallbackHook(after_step=lambda _: ema.update())
-        built.insert(1, update)  # behind the timer, which is to be the first
+        built.insert(2, update)  # before it is saved
         if self.cfg.SOLVER.EMA.EVALUATE:
             evaluate = hooks.EvalHook(self.cfg.TEST.EVAL_PERIOD, self._test_ema)
             built = [evaluate if isinstance(hook, hooks.EvalHook) else hook for hook in built]

@@ -62,13 +62,19 @@ class HungarianMatcher:
         Returns:
             For each layer the matched objects (indices into the targets) and their slots, int64
             on the targets' device. With more objects than slots the least similar have none.
+
+        Raises:
+            FloatingPointError: a prediction is not finite.
         """
         if not len(targets):
             nothing = targets.frames.new_zeros(0)
             return [(nothing, nothing)] * len(layers)
         similarity = torch.stack([self.similarity(layer, targets) for layer in layers])
+        similarity = similarity.cpu().numpy()
+        if not np.isfinite(similarity).all():
+            raise FloatingPointError("the network's class or mask logits are not finite")
         objects, slots = [], []
-        for of_layer in similarity.cpu().numpy():
+        for of_layer in similarity:
             assign = self._followed if self.follow else self._by_mean
             slot_of = assign(of_layer, targets)
             objects.append(list(slot_of))

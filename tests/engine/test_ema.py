@@ -148,10 +148,9 @@ def test_eval_only_loads_what_the_key_says(cfg, checkpoint, tmp_path, monkeypatc
     cfg.SOLVER.EMA.EVALUATE, cfg.MODEL.WEIGHTS = average, path
     script = load_script("train_net.py")
     evaluated = []
-    monkeypatch.setattr(script, "setup", lambda args: cfg)
     monkeypatch.setattr(script.Trainer, "test", lambda cfg, model: evaluated.append(model) or {})
     arguments = default_argument_parser().parse_args(["--eval-only"])
-    script.main(arguments)
+    script.run(cfg, arguments)
     expected = state["ema" if average else "model"]
     for name, tensor in evaluated[0].state_dict().items():
         assert torch.equal(tensor, expected[name]), name
