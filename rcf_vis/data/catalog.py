@@ -11,6 +11,7 @@
 ``aviseg_train``, ``_val``, ``_test``      AVISeg, with audio; the classes of its json
 ``synthvis_train``, ``_val``, ``_test``    SynthVIS, which is made when it is loaded and not there
 ``synthvis_av_train``, ``_val``, …         SynthVIS with audio, the same
+``synthvis_occ_train``, ``_val``, …        SynthVIS with occlusions and their events, the same
 =========================================  =======================================================
 
 A set of one's own: :mod:`rcf_vis.data.own_datasets`.
@@ -27,7 +28,7 @@ from typing import Any, ClassVar
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from rcf_vis.synthvis import SPLITS, SynthVISAudioSpec, SynthVISSpec
+from rcf_vis.synthvis import SPEC_CLASSES, SPLITS, SynthVISAudioSpec, SynthVISSpec
 
 from .categories import (
     OVIS_CATEGORIES,
@@ -218,10 +219,10 @@ def _register_all_public() -> None:
         for variant, loose in (("", True), ("_strict", False)):
             name = f"coco2ytvis{year}{variant}_train"
             _register_public(_CocoLoader(name, coco_layout(), year, loose), categories)
-    for spec_class in (SynthVISSpec, SynthVISAudioSpec):
+    for folder, spec_class in SPEC_CLASSES.items():
         for split in SPLITS:
-            layout = synthvis_layout(split, with_audio=spec_class is SynthVISAudioSpec)
-            name = f"{spec_class.folder}_{split}"
+            layout = synthvis_layout(folder, split, with_audio=spec_class is SynthVISAudioSpec)
+            name = f"{folder}_{split}"
             _register_public(
                 _SynthVISLoader(name, layout, split, spec_class), spec_class.categories
             )

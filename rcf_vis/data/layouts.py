@@ -95,9 +95,8 @@ def audio_layout(folder: str, split: str) -> Layout:
     return replace(ytvis_layout(folder, split), audio_roots=tuple(roots))
 
 
-def synthvis_layout(split: str, *, with_audio: bool = False) -> Layout:
-    """SynthVIS, as ``datasets/prepare_synthvis.py`` writes it."""
-    folder = "synthvis_av" if with_audio else "synthvis"
+def synthvis_layout(folder: str, split: str, *, with_audio: bool = False) -> Layout:
+    """A SynthVIS, as ``datasets/prepare_synthvis.py`` writes it."""
     return Layout(
         (f"{folder}/{split}.json",),
         (f"{folder}/{split}/JPEGImages",),

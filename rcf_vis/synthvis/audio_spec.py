@@ -12,7 +12,6 @@ __all__ = [
     "AUDIO_CATEGORIES",
     "AUDIO_VERSION",
     "LOOKALIKE_PAIRS",
-    "SPEC_CLASSES",
     "UNIQUE_LOOKS",
     "SynthVISAudioSpec",
 ]
@@ -97,9 +96,3 @@ class SynthVISAudioSpec(SynthVISSpec):
 
     def describe_split(self, split: str) -> dict[str, Any]:
         return {**super().describe_split(split), "sound_version": AUDIO_VERSION}
-
-
-#: Folder of a data set → what it is made from.
-SPEC_CLASSES: dict[str, type[SynthVISSpec]] = {
-    cls.folder: cls for cls in (SynthVISSpec, SynthVISAudioSpec)
-}

@@ -8,6 +8,8 @@ import numpy as np
 
 from .audio_plan import AudioPlan, plan_audio
 from .audio_spec import SynthVISAudioSpec
+from .occlusion_scene import plan_occlusion_scene
+from .occlusion_spec import SynthVISOcclusionSpec
 from .scene import Scene, plan_scene
 from .spec import SPLITS, SynthVISSpec
 
@@ -37,7 +39,11 @@ def plan_video(spec: SynthVISSpec, split: str, index: int) -> VideoPlan:
     seed = np.random.SeedSequence([spec.seed, SPLITS[split], index])
     # What was added later comes last, so that the others keep their numbers.
     plan_rng, look_rng, camera_rng, voice_rng, audio_rng = map(np.random.default_rng, seed.spawn(5))
-    scene, audio = plan_scene(spec, plan_rng), None
+    audio = None
+    if isinstance(spec, SynthVISOcclusionSpec):
+        scene = plan_occlusion_scene(spec, index, plan_rng)
+    else:
+        scene = plan_scene(spec, plan_rng)
     if isinstance(spec, SynthVISAudioSpec):
         scene, audio = plan_audio(spec, scene, voice_rng)
     return VideoPlan(scene, audio, look_rng, camera_rng, audio_rng)

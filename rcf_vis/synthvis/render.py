@@ -10,6 +10,7 @@ import numpy as np
 import pycocotools.mask as mask_utils
 
 from .camera import Camera, motion_blur
+from .occlusion_spec import SynthVISOcclusionSpec
 from .plan import plan_video
 from .scene import Column, Scene, Track
 from .spec import SynthVISSpec
@@ -47,7 +48,7 @@ def render_video(
         The frames, uint8 (height, width, 3) RGB, and the annotations of the video as the
         json has them, with `video_id` = index + 1 and `id` from 1 on within the video. Objects
         that are never seen have none. In a data set with audio each says whether the object
-        `sounds` (bool).
+        `sounds` (bool), in one of occlusions its `depth`, its number from the farthest on.
 
     Raises:
         ValueError: unknown split, or index outside of it.
@@ -66,6 +67,8 @@ def render_video(
         if annotation is not None:
             numbers = {"id": len(annotations) + 1, "video_id": index + 1}
             annotations.append({**numbers, **annotation})
+            if isinstance(spec, SynthVISOcclusionSpec):
+                annotations[-1]["depth"] = number
             if plan.audio is not None:
                 annotations[-1]["sounds"] = plan.audio.voices[number] is not None
     return frames, annotations
@@ -83,19 +86,20 @@ class _Painter:
             ground_rng, spec.height + 2 * short, spec.width + 2 * short, short
         )
         camouflage = 0.6 * spec.knob("contrast")
-        self._sprites = [
-            object_sprite(
-                object_rng,
-                spec.looks[track.category],
-                int(np.ceil(_SUPERSAMPLE * track.size.max())) + 4,
-                mean,
-                camouflage,
-            )
-            for track, object_rng in zip(scene.tracks, object_rngs, strict=True)
-        ]
+        of_twins: dict[int, np.ndarray] = {}
+        self._sprites = []
+        for track, object_rng in zip(scene.tracks, object_rngs, strict=True):
+            sprite = of_twins.get(track.twins) if track.twins is not None else None
+            if sprite is None:
+                side = int(np.ceil(_SUPERSAMPLE * track.size.max())) + 4
+                look = spec.looks[track.category]
+                sprite = object_sprite(object_rng, look, side, mean, camouflage)
+            if track.twins is not None:
+                of_twins[track.twins] = sprite
+            self._sprites.append(sprite)
         tall = int(2.5 * spec.height)
         self._columns = [
-            column_sprite(column_rng, max(int(_SUPERSAMPLE * column.width), 4), tall)
+            column_sprite(column_rng, max(int(_SUPERSAMPLE * column.width), 4), tall, column.wave)
             for column in scene.columns
         ]
 

@@ -10,7 +10,17 @@ from .motion import crossing_pair, out_and_back, wander
 from .shapes import CATEGORIES
 from .spec import SynthVISSpec
 
-__all__ = ["Column", "Scene", "Track", "plan_scene"]
+__all__ = [
+    "Column",
+    "Scene",
+    "Track",
+    "make_track",
+    "object_size",
+    "overlap",
+    "plan_scene",
+    "sway",
+    "unit_speed",
+]
 
 #: Videos shorter than this have neither crossings nor returns: they would be jumps.
 _SHORTEST_STORY = 8
@@ -32,6 +42,8 @@ class Track:
     tilt: np.ndarray
     #: (length,), from 0 to 1: how far the object lightens up; None: it never does.
     glow: np.ndarray | None = None
+    #: Tracks of one number are drawn alike; None: as no other is.
+    twins: int | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,8 @@ class Column:
     width: float
     #: Lean in radians.
     lean: float
+    #: How far its edges wind, as a share of half its width.
+    wave: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -81,43 +95,43 @@ def plan_scene(spec: SynthVISSpec, rng: np.random.Generator) -> Scene:
         else:
             tracks.append(_plan_wanderer(spec, rng, tracks))
     tracks = [tracks[i] for i in rng.permutation(count)]
-    unit, box = _unit(spec), 0.7 * min(spec.width, spec.height)
+    unit, box = unit_speed(spec), 0.7 * min(spec.width, spec.height)
     pan = wander(rng, spec.length, (box, box), unit * rng.uniform(0.5, 4.0), 0, np.full(2, box / 2))
     pan = pan - box / 2
-    zoom = np.exp(_sway(spec, rng, 0.12))
-    return Scene(tracks, _plan_columns(spec, rng, pan), pan, zoom, _sway(spec, rng, 0.08))
+    zoom = np.exp(sway(spec, rng, 0.12))
+    return Scene(tracks, _plan_columns(spec, rng, pan), pan, zoom, sway(spec, rng, 0.08))
 
 
-def _unit(spec: SynthVISSpec) -> float:
+def unit_speed(spec: SynthVISSpec) -> float:
     """The speed 1 in pixels a frame: 1 at a short side of 192."""
     return min(spec.width, spec.height) / 192
 
 
-def _sway(spec: SynthVISSpec, rng: np.random.Generator, most: float) -> np.ndarray:
+def sway(spec: SynthVISSpec, rng: np.random.Generator, most: float) -> np.ndarray:
     """A slow oscillation of random strength, (length,), within +-`most`."""
     phase, period = rng.uniform(0, 2 * np.pi), rng.uniform(18, 50)
     wave = np.sin(phase + 2 * np.pi * np.arange(spec.length) / period)
     return most * rng.uniform(0.2, 1.0) * wave
 
 
-def _object_size(spec: SynthVISSpec, rng: np.random.Generator, most: float = 1.0) -> float:
+def object_size(spec: SynthVISSpec, rng: np.random.Generator, most: float = 1.0) -> float:
     """Pixels, from the lower part `most` of the range that the spec allows."""
     low, high = spec.object_size
     return min(spec.width, spec.height) * rng.uniform(low, low + most * (high - low))
 
 
-def _make_track(
+def make_track(
     spec: SynthVISSpec, rng: np.random.Generator, category: int, centre: np.ndarray, size: float
 ) -> Track:
     """Adds scaling, turning and tilting to a path."""
     time = np.arange(spec.length)
-    spin = rng.uniform(-0.09, 0.09) * time + _sway(spec, rng, 0.5)
+    spin = rng.uniform(-0.09, 0.09) * time + sway(spec, rng, 0.5)
     return Track(
         category=category,
         centre=centre,
-        size=size * np.exp(_sway(spec, rng, 0.16)),
+        size=size * np.exp(sway(spec, rng, 0.16)),
         angle=rng.uniform(0, 2 * np.pi) + spin,
-        tilt=1 - 0.14 - _sway(spec, rng, 0.14),
+        tilt=1 - 0.14 - sway(spec, rng, 0.14),
     )
 
 
@@ -126,12 +140,12 @@ def _any_category(rng: np.random.Generator) -> int:
 
 
 def _plan_crossing(spec: SynthVISSpec, rng: np.random.Generator) -> list[Track]:
-    size = _object_size(spec, rng, most=0.6)
+    size = object_size(spec, rng, most=0.6)
     frame = (spec.width, spec.height)
-    paths = crossing_pair(rng, spec.length, frame, size, _unit(spec))
+    paths = crossing_pair(rng, spec.length, frame, size, unit_speed(spec))
     category = _any_category(rng)
     return [
-        _make_track(spec, rng, category, path, size * scale)
+        make_track(spec, rng, category, path, size * scale)
         for path, scale in zip(paths, (1.0, rng.uniform(0.8, 1.2)), strict=True)
     ]
 
@@ -139,23 +153,23 @@ def _plan_crossing(spec: SynthVISSpec, rng: np.random.Generator) -> list[Track]:
 def _plan_border(
     spec: SynthVISSpec, rng: np.random.Generator, *, leaves: bool, returns: bool
 ) -> Track:
-    size = _object_size(spec, rng, most=0.4)
+    size = object_size(spec, rng, most=0.4)
     centre = out_and_back(
         rng,
         spec.length,
         (spec.width, spec.height),
         1.17 * size,
-        _unit(spec),
+        unit_speed(spec),
         leaves=leaves,
         returns=returns,
     )
-    return _make_track(spec, rng, _any_category(rng), centre, size)
+    return make_track(spec, rng, _any_category(rng), centre, size)
 
 
 def _plan_wanderer(spec: SynthVISSpec, rng: np.random.Generator, others: list[Track]) -> Track:
     """An object that roams: over another one's path or, with less occlusion, clear of it."""
-    size = _object_size(spec, rng)
-    speed = _unit(spec) * rng.uniform(2.0, 8.0)
+    size = object_size(spec, rng)
+    speed = unit_speed(spec) * rng.uniform(2.0, 8.0)
     frame = np.array([spec.width, spec.height], float)
     occlusion = spec.knob("occlusion")
     meets = bool(others) and rng.uniform() < 0.9 * occlusion
@@ -167,11 +181,11 @@ def _plan_wanderer(spec: SynthVISSpec, rng: np.random.Generator, others: list[Tr
             other = others[int(rng.integers(len(others)))].centre[round(when)]
             anchor = np.clip(other + size * rng.uniform(-0.3, 0.3, 2), 0.1 * frame, 0.9 * frame)
         path = wander(rng, spec.length, (spec.width, spec.height), speed, when, anchor)
-        candidates.append(_make_track(spec, rng, _any_category(rng), path, size))
-    return min(candidates, key=lambda track: _overlap(track, others))
+        candidates.append(make_track(spec, rng, _any_category(rng), path, size))
+    return min(candidates, key=lambda track: overlap(track, others))
 
 
-def _overlap(track: Track, others: list[Track]) -> float:
+def overlap(track: Track, others: list[Track]) -> float:
     """How deep, summed over the frames, the track's circles enter those of the others."""
     total = 0.0
     for other in others:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-__all__ = ["CATEGORIES", "Outline", "draw_shape"]
+__all__ = ["CATEGORIES", "Outline", "draw_shape", "reach"]
 
 Outline = list[np.ndarray]
 
@@ -109,3 +109,18 @@ def draw_shape(name: str, side: int) -> np.ndarray:
     image = np.zeros((fine, fine), np.uint8)
     cv2.fillPoly(image, polygons, 255, lineType=cv2.LINE_8, shift=8)
     return cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+
+
+def reach(name: str, angle: float, tilt: float) -> tuple[float, float]:
+    """How far a category's shape extends to the left and to the right of its centre.
+
+    Args:
+        angle: its rotation in radians.
+        tilt: by how much its own y axis is shorter.
+
+    Returns:
+        Shares of half the side of the square that it is drawn in.
+    """
+    points = np.concatenate(_OUTLINES[name]())
+    x = np.cos(angle) * points[:, 0] - np.sin(angle) * tilt * points[:, 1]
+    return float(-x.min()), float(x.max())

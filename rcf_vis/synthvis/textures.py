@@ -11,6 +11,7 @@ import numpy as np
 from .shapes import draw_shape
 
 __all__ = [
+    "COLUMN_SHARE",
     "Texture",
     "background_image",
     "column_sprite",
@@ -18,6 +19,9 @@ __all__ = [
     "random_colour",
     "value_noise",
 ]
+
+#: Width of a trunk as a share of its sprite's.
+COLUMN_SHARE = 0.85
 
 Texture = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 
@@ -182,16 +186,21 @@ def object_sprite(
     return _premultiply(colour * (shade * rim)[..., None], coverage)
 
 
-def column_sprite(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """Something that stands in front of the scene: a trunk with wavy edges.
+def column_sprite(
+    rng: np.random.Generator, width: int, height: int, wave: float = 0.1
+) -> np.ndarray:
+    """Something that stands in front of the scene: a trunk, `COLUMN_SHARE` of the sprite wide.
+
+    Args:
+        wave: how far its edges wind, as a share of half the width.
 
     Returns:
         uint8 (height, width, 4), RGB multiplied by alpha, and alpha.
     """
     y = np.arange(height, dtype=np.float32)[:, None]
     x = ((np.arange(width, dtype=np.float32) + 0.5) * 2 / width - 1)[None]
-    wave = 0.1 * np.sin(y * rng.uniform(3, 8) / height + rng.uniform(0, 6))
-    coverage = np.clip((0.85 + wave - np.abs(x)) * width / 2 + 0.5, 0, 1) * 255
+    winding = wave * np.sin(y * rng.uniform(3, 8) / height + rng.uniform(0, 6))
+    coverage = np.clip((COLUMN_SHARE + winding - np.abs(x)) * width / 2 + 0.5, 0, 1) * 255
     bark = cv2.resize(value_noise(rng, height // 4 + 1, width, width / 3), (width, height))
     colour = random_colour(rng, 0.25, 0.6) * (0.5 + bark)[..., None]
     return _premultiply(colour * (1 - 0.35 * x * x)[..., None], coverage)

@@ -20,10 +20,11 @@ from typing import IO, Any
 
 import cv2
 
-from .audio_spec import SPEC_CLASSES, SynthVISAudioSpec
+from .audio_spec import SynthVISAudioSpec
 from .audio_track import render_audio, write_wav
 from .render import render_video
 from .spec import SynthVISSpec
+from .spec_classes import SPEC_CLASSES
 
 __all__ = [
     "part_path",

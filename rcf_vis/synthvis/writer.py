@@ -23,6 +23,9 @@ from typing import Any
 import portalocker
 from tqdm import tqdm
 
+from .events import find_events
+from .occlusion_spec import SynthVISOcclusionSpec
+from .plan import plan_video
 from .spec import SPLITS, SynthVISSpec
 from .worker import part_path, write_json, write_videos
 
@@ -213,9 +216,13 @@ def _assemble(spec: SynthVISSpec, split: str, work: Path) -> dict[str, Any]:
         names = [f"{index:05d}/{t:05d}.jpg" for t in range(spec.length)]
         size = {"width": spec.width, "height": spec.height, "length": spec.length}
         video = {"id": index + 1, **size, "license": 1, "file_names": names}
+        own = json.loads(part_path(work, index).read_text(encoding="utf-8"))
+        own = [{**a, "id": n} for n, a in enumerate(own, start=len(annotations) + 1)]
         videos.append({**video, **spec.video_fields()})
-        for annotation in json.loads(part_path(work, index).read_text(encoding="utf-8")):
-            annotations.append({**annotation, "id": len(annotations) + 1})
+        if isinstance(spec, SynthVISOcclusionSpec):
+            scene = plan_video(spec, split, index).scene
+            videos[-1]["events"] = find_events(scene, own, (spec.width, spec.height))
+        annotations += own
     return {
         "info": {
             "description": f"{spec.title}, a procedural data set: {split}",

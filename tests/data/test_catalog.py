@@ -26,6 +26,8 @@ PUBLIC = {
     "ytvis_2022_val": 40,
     "synthvis_av_train": 10,
     "synthvis_av_val": 10,
+    "synthvis_occ_train": 10,
+    "synthvis_occ_val": 10,
     **{f"ovis_{split}": 25 for split in ("train", "val", "test")},
     **{f"coco2ytvis{year}{kind}_train": 40 for year in (2019, 2021) for kind in ("", "_strict")},
 }

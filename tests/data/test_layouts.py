@@ -91,10 +91,10 @@ def test_layout_of_synthvis_with_audio(tmp_path):
     for folder in ("synthvis", "synthvis_av"):
         put(tmp_path / folder, "val.json", "val/JPEGImages")
         (tmp_path / folder / "val/audio").mkdir()
-    paths = find_dataset("x", synthvis_layout("val", with_audio=True), str(tmp_path))
+    paths = find_dataset("x", synthvis_layout("synthvis_av", "val", with_audio=True), str(tmp_path))
     assert paths.json_file == str(tmp_path / "synthvis_av/val.json")
     assert paths.audio_root == str(tmp_path / "synthvis_av/val/audio")
-    assert find_dataset("x", synthvis_layout("val"), str(tmp_path)).audio_root is None
+    assert find_dataset("x", synthvis_layout("synthvis", "val"), str(tmp_path)).audio_root is None
 
 
 def test_the_first_layout_wins(tmp_path):
