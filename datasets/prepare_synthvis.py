@@ -4,6 +4,8 @@
     python datasets/prepare_synthvis.py                         # the default: 2000 + 60 + 60 videos
     python datasets/prepare_synthvis.py --root /data --size 640x360 --length 36 --difficulty 0.6
     python datasets/prepare_synthvis.py --audio                 # with audio, in another folder
+    python datasets/prepare_synthvis.py --occlusions            # for identities, in another folder
+    python datasets/prepare_synthvis.py --motions               # whose classes are motions
 
 A set that is there already is kept: if it is the one asked for there is nothing to do, else the
 differences are listed and `--force` replaces it.
@@ -24,12 +26,16 @@ from rcf_vis.synthvis import (
     KNOBS,
     SPLITS,
     SynthVISAudioSpec,
+    SynthVISMotionSpec,
+    SynthVISOcclusionSpec,
     SynthVISSpec,
     generate_split,
     read_spec,
 )
 
 _DEFAULT, _AUDIO_DEFAULT = SynthVISSpec(), SynthVISAudioSpec()
+
+_OTHERS = {"occlusions": SynthVISOcclusionSpec, "motions": SynthVISMotionSpec}
 
 _AUDIO_SHARES = {
     "lookalike_share": "of the kinds of objects: have a twin that looks alike",
@@ -112,6 +118,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=_integer(0), help=_default("seed"))
     parser.add_argument("--workers", type=_integer(1), help="processes, default one a core")
     parser.add_argument("--force", action="store_true", help="replace another set that is there")
+    others = parser.add_argument_group(
+        "other sets", "of their own defaults, which the help of the options does not list"
+    )
+    for name, spec_class in _OTHERS.items():
+        text = f"{spec_class.title}, made in ROOT/{spec_class.folder}"
+        others.add_argument(f"--{name}", action="store_true", help=text)
     _add_audio(parser)
     return parser
 
@@ -137,9 +149,15 @@ def spec_from(args: argparse.Namespace) -> SynthVISSpec:
     """What the options ask for.
 
     Raises:
-        ValueError: a value is out of its range, or is one of audio without ``--audio``.
+        ValueError: a value is out of its range, or is one of audio without ``--audio``; or two
+            sets are asked for.
     """
+    asked = [name for name in ("audio", *_OTHERS) if getattr(args, name)]
+    if len(asked) > 1:
+        raise ValueError(f"--{asked[0]} and --{asked[1]} are two sets: make one after the other")
     spec_class = SynthVISAudioSpec if args.audio else SynthVISSpec
+    if asked and not args.audio:
+        spec_class = _OTHERS[asked[0]]
     width, height = args.size
     given = {"width": width, "height": height}
     for name in (field.name for field in dataclasses.fields(SynthVISAudioSpec)):

@@ -12,6 +12,7 @@
 ``synthvis_train``, ``_val``, ``_test``    SynthVIS, which is made when it is loaded and not there
 ``synthvis_av_train``, ``_val``, …         SynthVIS with audio, the same
 ``synthvis_occ_train``, ``_val``, …        SynthVIS with occlusions and their events, the same
+``synthvis_motion_train``, ``_val``, …     SynthVIS whose two classes are motions, the same
 =========================================  =======================================================
 
 A set of one's own: :mod:`rcf_vis.data.own_datasets`.

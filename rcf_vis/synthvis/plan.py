@@ -8,10 +8,12 @@ import numpy as np
 
 from .audio_plan import AudioPlan, plan_audio
 from .audio_spec import SynthVISAudioSpec
+from .motion_spec import SynthVISMotionSpec
 from .occlusion_scene import plan_occlusion_scene
 from .occlusion_spec import SynthVISOcclusionSpec
 from .scene import Scene, plan_scene
 from .spec import SPLITS, SynthVISSpec
+from .turning import turn_objects
 
 __all__ = ["VideoPlan", "plan_video"]
 
@@ -44,6 +46,8 @@ def plan_video(spec: SynthVISSpec, split: str, index: int) -> VideoPlan:
         scene = plan_occlusion_scene(spec, index, plan_rng)
     else:
         scene = plan_scene(spec, plan_rng)
+    if isinstance(spec, SynthVISMotionSpec):
+        scene = turn_objects(scene, voice_rng)
     if isinstance(spec, SynthVISAudioSpec):
         scene, audio = plan_audio(spec, scene, voice_rng)
     return VideoPlan(scene, audio, look_rng, camera_rng, audio_rng)

@@ -28,6 +28,8 @@ PUBLIC = {
     "synthvis_av_val": 10,
     "synthvis_occ_train": 10,
     "synthvis_occ_val": 10,
+    "synthvis_motion_train": 2,
+    "synthvis_motion_val": 2,
     **{f"ovis_{split}": 25 for split in ("train", "val", "test")},
     **{f"coco2ytvis{year}{kind}_train": 40 for year in (2019, 2021) for kind in ("", "_strict")},
 }

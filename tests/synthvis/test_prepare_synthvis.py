@@ -2,7 +2,7 @@
 
 import pytest
 
-from rcf_vis.synthvis import SynthVISAudioSpec, read_spec
+from rcf_vis.synthvis import SynthVISAudioSpec, SynthVISMotionSpec, SynthVISOcclusionSpec, read_spec
 from tests.scripts import load_script
 
 
@@ -58,6 +58,21 @@ def test_audio_is_made_beside_and_has_its_shares(prepare, tmp_path, capsys):
     with pytest.raises(SystemExit):
         prepare.main(_args(tmp_path, "--silent-share", "0.5"))
     assert "--silent-share needs --audio" in capsys.readouterr().err
+
+
+def test_other_sets_are_made_beside(prepare, tmp_path, capsys):
+    assert prepare.main(_args(tmp_path, "--motions")) == 0
+    assert read_spec(tmp_path, "val", SynthVISMotionSpec)["objects_per_video"] == [1, 3]
+    assert prepare.main(_args(tmp_path, "--occlusions", "--length", "64")) == 0
+    assert read_spec(tmp_path, "val", SynthVISOcclusionSpec)["length"] == 64
+    capsys.readouterr()
+    for wrong, message in (
+        (["--occlusions"], "length must be at least 64"),
+        (["--motions", "--audio"], "--audio and --motions are two sets"),
+    ):
+        with pytest.raises(SystemExit):
+            prepare.main(_args(tmp_path, *wrong))
+        assert message in capsys.readouterr().err
 
 
 def test_default_root_is_that_of_detectron2(prepare, monkeypatch):
