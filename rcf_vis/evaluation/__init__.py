@@ -4,6 +4,7 @@ Knows no network: it takes Detectron2 ``Instances`` or files in the YouTube-VIS 
 """
 
 from .average_precision import evaluate_ytvis
+from .event_metrics import evaluate_events
 from .identity_metrics import evaluate_identity
 from .region_similarity import evaluate_regions
 from .submission_check import write_submission
@@ -13,6 +14,7 @@ from .ytvis_evaluation import YTVISEvaluator
 __all__ = [
     "TrackAccumulator",
     "YTVISEvaluator",
+    "evaluate_events",
     "evaluate_identity",
     "evaluate_regions",
     "evaluate_ytvis",

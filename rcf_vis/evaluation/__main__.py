@@ -11,13 +11,18 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 
+from tabulate import tabulate
+
 from rcf_vis.files import whole_file
 
 from .average_precision import METRICS, evaluate_ytvis
+from .event_metrics import EVENT_METRICS, EVENT_NAMES, evaluate_events
 from .identity_metrics import IDENTITY_METRICS, evaluate_identity
 from .region_similarity import REGION_METRICS, evaluate_regions
 
 __all__ = ["main"]
+
+_KINDS = (*EVENT_NAMES, "all")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -32,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--regions", action="store_true", help="J of the videos with one annotated object, too"
     )
+    parser.add_argument(
+        "--events", action="store_true", help="figures of crossings, occlusions, returns, too"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
@@ -39,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         figures = evaluate_ytvis(options.gt, options.results)
         if options.identity:
             figures["identity"] = evaluate_identity(options.gt, options.results)
+        if options.events:
+            figures["events"] = evaluate_events(options.gt, options.results)
         if options.regions:
             figures["regions"] = evaluate_regions(options.gt, options.results)
     except (ValueError, OSError) as error:
@@ -49,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.identity:
         names = IDENTITY_METRICS
         print("\nIdentity\n" + _table({name: figures["identity"][name] for name in names}))
+    if options.events:
+        print("\nEvents\n" + _event_table(figures["events"]))
     if options.regions:
         regions = figures["regions"]
         table = _table({name: regions[name] for name in REGION_METRICS})
@@ -62,6 +74,12 @@ def _table(figures: Mapping[str, float]) -> str:
     """A line each, in percent but for counts."""
     width = max(map(len, figures), default=0)
     return "\n".join(f"{name:{width}}  {_shown(value)}" for name, value in figures.items())
+
+
+def _event_table(events: Mapping[str, Mapping[str, float]]) -> str:
+    """A line for each kind, a column for each figure."""
+    rows = [(name, *map(_shown, (events[name][key] for key in EVENT_METRICS))) for name in _KINDS]
+    return tabulate(rows, ("", *EVENT_METRICS), tablefmt="plain", disable_numparse=True)
 
 
 def _shown(value: float) -> str:

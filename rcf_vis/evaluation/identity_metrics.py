@@ -14,7 +14,7 @@ from .hota import ALPHAS, hota_figures, hota_sums, identity_f1, identity_f1_sums
 from .overlaps import Overlaps, frame_overlaps
 from .track_files import GroundTruth, Result, Truth, read_ground_truth, read_results
 
-__all__ = ["IDENTITY_METRICS", "evaluate_identity"]
+__all__ = ["IDENTITY_METRICS", "compared_tracks", "evaluate_identity"]
 
 IDENTITY_METRICS = ("HOTA", "DetA", "AssA", "IDF1", "IDSW", "Frag", "flicker")
 _CROWD_IOU = 0.5
@@ -71,7 +71,7 @@ def evaluate_identity(
     ground_truth = read_ground_truth(gt_json)
     found = read_results(results, ground_truth)
     sums: dict[int | None, list[_Sums]] = defaultdict(list)
-    for (video, category), (truths, tracks) in _groups(ground_truth, found, class_aware):
+    for (video, category), (truths, tracks) in compared_tracks(ground_truth, found, class_aware):
         tracks = [result for result in tracks if result.score >= min_score]
         length = ground_truth.videos[video]["length"]
         sums[category].append(_video_sums(truths, tracks, length))
@@ -86,12 +86,16 @@ def evaluate_identity(
     }
 
 
-def _groups(
+def compared_tracks(
     ground_truth: GroundTruth,
     found: Mapping[tuple[int, int], list[Result]],
     class_aware: bool,
 ) -> Iterable[tuple[tuple[int, int | None], tuple[list[Truth], list[Result]]]]:
-    """What is compared with each other: the tracks of a video, and of a category."""
+    """What is compared with each other: the tracks of a video, and of a category.
+
+    Yields:
+        (video id, category id, or None whatever the category), and the truths and results of it.
+    """
     groups: dict[tuple[int, int | None], tuple[list, list]] = defaultdict(lambda: ([], []))
     for side, tracks in enumerate((ground_truth.truths, found)):
         for (video, category), members in tracks.items():

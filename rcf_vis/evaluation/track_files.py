@@ -52,6 +52,7 @@ _Key = tuple[int, int]  # video id, category id
 class Truth:
     """An annotation. ``mean_area`` is that of the json's ``areas``, not of the masks."""
 
+    id: int
     track: TrackMasks
     mean_area: float
     crowd: bool
@@ -237,7 +238,7 @@ def _truth(track: Track) -> Truth:
     else:
         nonzero = [area for area in track.areas if area]
         mean_area = float(np.mean(nonzero)) if nonzero else 0.0
-    return Truth(masks, mean_area, track.crowd, track.id != 0)
+    return Truth(track.id, masks, mean_area, track.crowd, track.id != 0)
 
 
 def _values(entry: Any, where: str) -> list[Any]:

@@ -23,6 +23,7 @@ from rcf_vis.data.json_forms import read_video_json
 from rcf_vis.errors import DatasetError
 
 from .average_precision import METRICS, evaluate_ytvis
+from .event_metrics import EVENT_METRICS, evaluate_events, has_events
 from .identity_metrics import IDENTITY_METRICS, evaluate_identity
 from .result_spool import ResultSpool
 from .slot_history import slot_shares
@@ -47,7 +48,8 @@ class YTVISEvaluator(DatasetEvaluator):
         labels_per_track: how many classes of a track are output, each as a result of its own.
         identity_metrics: also give those of :func:`rcf_vis.evaluation.evaluate_identity`, in which
             each track counts once, with its best class, and the shares of the frames in which
-            tracks keep their slots and the IoU rule rescues them.
+            tracks keep their slots and the IoU rule rescues them; and, where the json has events,
+            those of :func:`rcf_vis.evaluation.evaluate_events`.
     """
 
     def __init__(
@@ -122,7 +124,8 @@ class YTVISEvaluator(DatasetEvaluator):
         Returns:
             In the main process ``{"segm": {"AP": …, …, "AP-<category>": …}}`` in percent, nan
             where undefined, as Detectron2's COCOEvaluator has it, and ``{"identity": {…}}`` where
-            asked for, in percent too but for the counts ``IDSW`` and ``Frag``. Without annotations
+            asked for, in percent too but for the counts ``IDSW`` and ``Frag``, with
+            ``{"events": {"<kind>-<figure>": …}}`` beside it. Without annotations
             only the latter's ``slot_kept`` and ``iou_rescued``. Empty in the other processes.
         """
         try:
@@ -160,6 +163,8 @@ class YTVISEvaluator(DatasetEvaluator):
             best = results[:: self._labels_per_track]
             found = evaluate_identity(ground_truth, best) if annotated else {}
             figures["identity"] = _identity_in_percent({**found, **slot_shares(slots)})
+            if annotated and has_events(ground_truth):
+                figures["events"] = _events_in_percent(evaluate_events(ground_truth, best))
         return figures
 
     def _open_spool(self) -> ResultSpool:
@@ -225,6 +230,23 @@ def _identity_in_percent(figures: Mapping[str, Any]) -> dict[str, float]:
     }
     logger.info("Identity metrics:\n%s", create_small_table(summary))
     return summary
+
+
+def _events_in_percent(figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """``<kind>-<figure>`` → figure; logs them as a table."""
+    counts = ("IDSW", "events", "seen", "switches")
+    found = {
+        kind: [float(values[k]) if k in counts else _percent(values[k]) for k in EVENT_METRICS]
+        for kind, values in figures.items()
+    }
+    rows = [(kind, *values) for kind, values in found.items()]
+    table = tabulate(rows, ("", *EVENT_METRICS), tablefmt="pipe", floatfmt=".1f")
+    logger.info("Events:\n%s", table)
+    return {
+        f"{kind}-{name}": value
+        for kind, values in found.items()
+        for name, value in zip(EVENT_METRICS, values, strict=True)
+    }
 
 
 def _percent(value: float) -> float:

@@ -208,6 +208,17 @@ def test_identity_metrics(register, tmp_path, caplog, annotated, labels):
     assert "Identity metrics" in caplog.text
 
 
+def test_events_where_the_json_has_them(register):
+    path = register(ANNOTATIONS)
+    content = json.loads(path.read_text())
+    content["videos"][0]["events"] = [{"kind": "return", "frames": [1, 1], "tracks": [1]}]
+    path.write_text(json.dumps(content))
+    events = evaluated(YTVISEvaluator(NAME, identity_metrics=True))["events"]
+    assert (events["return-events"], events["return-seen"]) == (1, 0)  # not found after it
+    assert events["return-AssA"] == 100 and math.isnan(events["crossing-AssA"])
+    assert "events" not in evaluated(YTVISEvaluator(NAME))
+
+
 def test_identity_metrics_of_a_model_without_slots(register):
     register(ANNOTATIONS)
     identity = evaluated(YTVISEvaluator(NAME, identity_metrics=True))["identity"]
