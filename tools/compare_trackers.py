@@ -87,8 +87,11 @@ def choose_settings(
     return chosen
 
 
-def compare(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """A row for each method: its ``tracker``, ``settings`` and ``figures``, one a weights file."""
+def compare(args: argparse.Namespace) -> tuple[str, list[dict[str, Any]]]:
+    """The data set, and a row for each method: ``tracker``, ``settings``, ``figures``.
+
+    The figures are a list, one a weights file.
+    """
     rows: list[dict[str, Any]] = []
     for weights in args.weights or [None]:
         predictor = load(args, weights)
@@ -108,7 +111,7 @@ def compare(args: argparse.Namespace) -> list[dict[str, Any]]:
         for method, row in zip(tqdm(methods, desc="trackers"), rows, strict=True):
             results = track(method, row["settings"], videos, truth.dataset_ids)
             row["figures"].append(figures_of(truth, results))
-    return rows
+    return name, rows
 
 
 def table_of(rows: list[dict[str, Any]]) -> str:
@@ -150,7 +153,7 @@ def main(argv: list[str] | None = None) -> None:
         if (value := getattr(args, option)) is not None and value < 1:
             parser.error(f"argument --{option.replace('_', '-')}: {value}, expected at least 1")
     try:
-        rows = compare(args)
+        name, rows = compare(args)
     except (ValueError, OSError, KeyError, ModuleNotFoundError) as error:
         sys.exit(f"error: {error}")
     print(table_of(rows))
@@ -160,7 +163,7 @@ def main(argv: list[str] | None = None) -> None:
             chosen = ", ".join(f"{key} {value}" for key, value in row["settings"].items())
             print(f"- {row['tracker']}: {chosen}")
     if args.json:
-        content = {"dataset": args.dataset, "tuned_on": args.tune, "rows": rows}
+        content = {"dataset": name, "tuned_on": args.tune, "rows": rows}
         with whole_file(args.json) as temporary:
             temporary.write_text(json.dumps(content, indent=2), encoding="utf-8")
         print(f"\nWrote {args.json}")
