@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from detectron2.structures import Instances
 
+from rcf_vis.errors import extra
 from rcf_vis.tracking import IdentityRules, IdentityState, assign_identities, box_masks_of
 
 __all__ = ["Method", "our_methods", "package_methods"]
@@ -75,13 +76,8 @@ def package_methods() -> list[Method]:
     Raises:
         ModuleNotFoundError: it is not installed.
     """
-    try:
+    with extra("trackers"):
         import trackers
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "the other trackers are those of the package 'trackers', which is not installed: "
-            "pip install 'rcf_vis[dev]'"
-        ) from error
     buffers = {"lost_track_buffer": (30, 60)}
     confident = {"track_activation_threshold": (0.4, 0.7)}
     return [
