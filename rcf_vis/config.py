@@ -220,6 +220,8 @@ def _add_data(cfg: CN) -> None:
     cfg.DATASETS.DATASET_RATIO = []
     # Reverse a clip in time with probability 0.5: the references then come from after the target
     cfg.INPUT.TIME_REVERSAL = False
+    # A training clip takes every s-th frame of its video, s drawn from 1 to this [ours]
+    cfg.INPUT.MAX_FRAME_STRIDE = 1
     # Read training frames at the size drawn, JPEGs at a half or less: sooner, near the same pixels
     cfg.INPUT.FAST_DECODE = True
     # A still image (COCO) becomes a clip: for each frame one random affine map is drawn [ours]

@@ -75,6 +75,8 @@ class ClipDatasetMapper:
             δ more (``MODEL.RCF.NUM_SUPERVISED_FRAMES``).
         time_reversal: with probability 0.5, drawn once a clip, the references of target t are the
             frames t + δ … t + 1 (``INPUT.TIME_REVERSAL``).
+        max_stride: a clip takes every s-th frame of a video, s drawn once a clip from 1 to this
+            (``INPUT.MAX_FRAME_STRIDE``).
         still_motion: what is drawn for each frame of a clip that is made of a still image, that is
             of a record with ``still_image`` (``INPUT.PSEUDO_CLIP``); by default
             :class:`~rcf_vis.data.pseudo_clip.RandomAffine`. A video of one frame stays as it is.
@@ -97,6 +99,7 @@ class ClipDatasetMapper:
         supervise_all_frames: bool = False,
         num_supervised: int = 0,
         time_reversal: bool = False,
+        max_stride: int = 1,
         still_motion: T.Augmentation | None = None,
         copy_paste: CopyPaste | None = None,
         fast_decode: bool = False,
@@ -110,6 +113,8 @@ class ClipDatasetMapper:
             raise ValueError(
                 f"MODEL.RCF.NUM_SUPERVISED_FRAMES is {num_supervised}, expected 0 or more"
             )
+        if max_stride < 1:
+            raise ValueError(f"INPUT.MAX_FRAME_STRIDE is {max_stride}, expected 1 or more frames")
         if not is_train and len(augmentations) != 1:
             raise ValueError("testing takes one augmentation, the resize")
         self.is_train = is_train
@@ -119,6 +124,7 @@ class ClipDatasetMapper:
         default = num_reference_frames + 1 if supervise_all_frames else 1
         self.num_supervised = num_supervised or default
         self.time_reversal = time_reversal
+        self.max_stride = max_stride
         self.still_motion = still_motion or RandomAffine()
         self.copy_paste = copy_paste
         self.fast_decode = fast_decode
@@ -138,6 +144,7 @@ class ClipDatasetMapper:
             "supervise_all_frames": cfg.MODEL.RCF.ORDER_SUPERVISION,
             "num_supervised": cfg.MODEL.RCF.NUM_SUPERVISED_FRAMES,
             "time_reversal": cfg.INPUT.TIME_REVERSAL,
+            "max_stride": cfg.INPUT.MAX_FRAME_STRIDE,
             "still_motion": RandomAffine(cfg),
             "copy_paste": CopyPaste(cfg) if is_train and cfg.INPUT.COPY_PASTE.ENABLED else None,
             "fast_decode": is_train and cfg.INPUT.FAST_DECODE,
@@ -229,10 +236,11 @@ class ClipDatasetMapper:
         """A target, drawn uniformly, with the frames before it, or after it if time is reversed."""
         last = record["length"] - 1
         target = np.random.randint(record["length"])
+        stride = np.random.randint(1, self.max_stride + 1) if self.max_stride > 1 else 1
         if self.time_reversal and np.random.rand() < 0.5:
-            indices = [last - i for i in clip_indices(last - target, self._num_past)]
+            indices = [last - i for i in self._strided(last - target, stride)]
         else:
-            indices = clip_indices(target, self._num_past)
+            indices = self._strided(target, stride)
 
         distinct = sorted(set(indices))
         supervised = indices if with_all_masks else indices[-self.num_supervised :]
@@ -248,6 +256,10 @@ class ClipDatasetMapper:
             ],
             augmentations=self.augmentations if size is None else self.augmentations[1:],
         )
+
+    def _strided(self, target: int, stride: int) -> list[int]:
+        first = target % stride
+        return [first + stride * i for i in clip_indices(target // stride, self._num_past)]
 
     def _size_of_resize(self, record: dict[str, Any]) -> tuple[int, int] | None:
         """(height, width) that the first augmentation draws, if it is a resize."""

@@ -122,3 +122,25 @@ def test_pseudo_clips_from_the_config_keep_image_and_masks_together(load, cfg):
     cfg.INPUT.PSEUDO_CLIP.CROP = 0.0
     with pytest.raises(ValueError, match=r"INPUT\.PSEUDO_CLIP\.CROP"):
         ClipDatasetMapper(cfg)
+
+
+@pytest.mark.parametrize(
+    ("target", "backwards", "expected"),
+    [(7, False, [1, 4, 7]), (2, False, [2, 2, 2]), (4, False, [1, 1, 4]), (2, True, [8, 5, 2])],
+)
+def test_clips_of_every_third_frame(load, monkeypatch, target, backwards, expected):
+    draws = iter([target, 3])  # the target, and the stride
+    monkeypatch.setattr(np.random, "randint", lambda *args: next(draws))
+    monkeypatch.setattr(np.random, "rand", lambda: 0.0)
+    mapper = plain_mapper(2, max_stride=3, time_reversal=backwards)
+    assert indices(mapper(load(lengths=(9,))[0])) == expected
+
+
+def test_strides_up_to_the_largest(load, cfg):
+    cfg.INPUT.MAX_FRAME_STRIDE = 3
+    record, mapper = load(lengths=(40,))[0], ClipDatasetMapper(cfg, is_train=True)
+    seen = {tuple(np.diff(indices(mapper(record)))) for _ in range(60)}
+    assert {step for steps in seen for step in steps} == {0, 1, 2, 3}
+    cfg.INPUT.MAX_FRAME_STRIDE = 0
+    with pytest.raises(ValueError, match=r"INPUT.MAX_FRAME_STRIDE is 0, expected 1 or more"):
+        ClipDatasetMapper(cfg, is_train=True)
