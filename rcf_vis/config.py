@@ -136,6 +136,10 @@ def _add_timm(cfg: CN) -> None:
     cfg.MODEL.TIMM.DROP_PATH = -1.0
     # Layer normalisation of each level of a hierarchical model
     cfg.MODEL.TIMM.OUT_NORM = True
+    # n = layers up to stride 2^n do not train, as MODEL.BACKBONE.FREEZE_AT of a ResNet; 0 = none
+    cfg.MODEL.TIMM.FREEZE_AT = 0
+    # Batch norms keep their statistics, weights and biases, as "FrozenBN" of a ResNet
+    cfg.MODEL.TIMM.FREEZE_NORM = False
     # Further arguments of the model, such as {patch_size: 16, img_size: 592}; in a yaml file only
     cfg.MODEL.TIMM.KWARGS = CN(new_allowed=True)
 

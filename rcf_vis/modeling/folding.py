@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
+from functools import cache
 
 import torch
 from detectron2.layers import Conv2d, FrozenBatchNorm2d
+from detectron2.modeling import Backbone
+from timm.layers import FrozenBatchNormAct2d
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision.ops import FrozenBatchNorm2d as PlainFrozenBatchNorm2d
 
 __all__ = ["fold_batch_norms", "scale_weights_by_frozen_norms"]
 
 logger = logging.getLogger(__name__)
 
-_NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
+# The last two are what timm makes of a batch norm that it freezes.
+_NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d, FrozenBatchNormAct2d, PlainFrozenBatchNorm2d)
 _SIDE = 64  # of the picture that the network is tried with
 
 
@@ -41,6 +48,35 @@ class _FrozenNormConv(Conv2d):
         return x if self.activation is None else self.activation(x)
 
 
+class _ScaledByNorm:
+    """In front of a class of convolutions: weights and bias with the frozen norm that follows."""
+
+    def _scale(self) -> Tensor:
+        return self._norm.weight * (self._norm.running_var + self._norm.eps).rsqrt()
+
+    @property
+    def weight(self) -> Tensor:
+        return self._parameters["weight"] * self._scale().view(-1, 1, 1, 1)
+
+    @property
+    def bias(self) -> Tensor:
+        own = self._parameters["bias"]
+        shift = self._norm.running_mean if own is None else self._norm.running_mean - own
+        return self._norm.bias - shift * self._scale()
+
+
+@cache
+def _scaled_class(conv: type[nn.Conv2d]) -> type[nn.Conv2d]:
+    return type(f"NormScaled{conv.__name__}", (_ScaledByNorm, conv), {})
+
+
+class _RestOfNorm(FrozenBatchNormAct2d):
+    """What timm's frozen norm does besides: its activation."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.drop(x))
+
+
 def scale_weights_by_frozen_norms(network: nn.Module) -> None:
     """Let a frozen batch norm scale the weights before it, not the features behind (in place).
 
@@ -48,11 +84,38 @@ def scale_weights_by_frozen_norms(network: nn.Module) -> None:
     over the features and one copy of them in memory are saved.
 
     Args:
-        network: whose convolutions of Detectron2 with a ``FrozenBatchNorm2d`` are changed.
+        network: whose convolutions of Detectron2 with a ``FrozenBatchNorm2d`` are changed, and
+            those of a timm backbone that one of timm's frozen norms follows.
     """
     for module in network.modules():
         if type(module) is Conv2d and isinstance(module.norm, FrozenBatchNorm2d):
             module.__class__ = _FrozenNormConv
+        elif isinstance(module, Backbone):
+            _scale_weights_of_timm(module)
+
+
+def _scale_weights_of_timm(backbone: Backbone) -> None:
+    if not any(isinstance(module, FrozenBatchNormAct2d) for module in backbone.modules()):
+        return
+    with _evaluation(backbone):
+        pairs = _pairs(backbone, _picture(backbone))
+    for conv, norm in pairs:
+        if type(norm) is FrozenBatchNormAct2d:
+            conv.__dict__["_norm"] = norm  # not as a child: it keeps its one name
+            conv.__class__ = _scaled_class(type(conv))
+            norm.__class__ = _RestOfNorm
+
+
+@contextmanager
+def _evaluation(network: nn.Module) -> Iterator[None]:
+    """In evaluation mode, each module in its own mode again afterwards."""
+    training = [module for module in network.modules() if module.training]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
 
 
 def fold_batch_norms(network: nn.Module) -> nn.Module:
@@ -74,10 +137,11 @@ def fold_batch_norms(network: nn.Module) -> nn.Module:
     if not any(isinstance(module, _NORMS) for module in network.modules()):
         return network
     before = deepcopy(network)
-    parameter = next(network.parameters())
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randn(1, 3, _SIDE, _SIDE, generator=generator).to(parameter)
+    images = _picture(network)
     for conv, norm in _pairs(network, images):
+        if isinstance(conv, _ScaledByNorm):
+            conv.__class__ = type(conv).__mro__[2]
+            del conv.__dict__["_norm"]
         _fold(conv, norm)
         _replace(network, norm)
     for module in network.modules():  # Detectron2's convolution calls its norm itself
@@ -88,6 +152,12 @@ def fold_batch_norms(network: nn.Module) -> nn.Module:
         logger.warning("Batch norms are not folded: the network would give something else")
         return before
     return network
+
+
+def _picture(network: nn.Module) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    picture = torch.randn(1, 3, _SIDE, _SIDE, generator=generator)
+    return picture.to(next(network.parameters()))
 
 
 def _pairs(network: nn.Module, images: Tensor) -> list[tuple[nn.Conv2d, nn.Module]]:

@@ -14,6 +14,7 @@ from timm.layers import LayerNorm2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .freezing import freeze_norms, freeze_stages
 from .levels import STRIDES, fine_to_coarse, level_indices, plain_index
 from .simple_feature_pyramid import SimpleFeaturePyramid
 from .timm_model import convert_weights, create_timm_model, prune, published_cfg
@@ -50,10 +51,12 @@ class TimmBackbone(Backbone):
             frames are padded to it, and larger ones are an error.
         drop_path: rate of stochastic depth; negative = the model's own default.
         out_norm: layer normalisation of each level of a hierarchical model.
+        freeze_at: n, what comes before stride 2ⁿ and what has it does not train; 0 = all train.
+        freeze_norm: batch norms keep their statistics, weights and biases ("FrozenBN").
         model_kwargs: further arguments of the timm model.
 
     Raises:
-        ValueError: the model does not exist, or has other strides.
+        ValueError: the model does not exist, has other strides, or no stages to freeze.
         RuntimeError: the published weights could not be fetched; says where they are.
 
     Example:
@@ -73,6 +76,8 @@ class TimmBackbone(Backbone):
         img_size: int = 0,
         drop_path: float = -1.0,
         out_norm: bool = True,
+        freeze_at: int = 0,
+        freeze_norm: bool = False,
         model_kwargs: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -92,6 +97,10 @@ class TimmBackbone(Backbone):
         self.indices = choose(name, [i["reduction"] for i in infos], out_features, out_indices)
         channels = [infos[index]["num_chs"] for index in self.indices]
         prune(self.body, self.indices, keep_norm=self.plain)
+        if freeze_at:
+            freeze_stages(self.body, freeze_at)
+        if freeze_norm:
+            freeze_norms(self.body)
         if self.plain:
             self.levels = SimpleFeaturePyramid(in_channels=channels[0], out_features=out_features)
             self._shapes = self.levels.output_shape()
@@ -121,6 +130,8 @@ class TimmBackbone(Backbone):
             "img_size": options.IMG_SIZE,
             "drop_path": options.DROP_PATH,
             "out_norm": options.OUT_NORM,
+            "freeze_at": options.FREEZE_AT,
+            "freeze_norm": options.FREEZE_NORM,
             "model_kwargs": dict(options.KWARGS),
         }
 
