@@ -11,6 +11,7 @@ from typing import Any
 from detectron2.config import CfgNode
 from detectron2.utils.logger import setup_logger
 
+from rcf_vis.errors import extra
 from rcf_vis.inference.setup import prepare_cfg
 
 from .video_jobs import Outcome, VideoJob, VideoTracker
@@ -34,16 +35,12 @@ def track_with_ray(
             else with a core; 0 = as many as there are of them.
 
     Raises:
-        ModuleNotFoundError: Ray is not there; names the extra.
+        ModuleNotFoundError: Ray Data is not installed; names the extra.
         ValueError: the cluster has fewer GPUs or cores than actors, which would wait for ever.
     """
-    try:
+    with extra("ray"):
         import ray
         import ray.data
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "--engine ray needs Ray Data: pip install 'rcf_vis[ray]'", name=error.name
-        ) from error
     started = not ray.is_initialized()
     ray.init(ignore_reinit_error=True, log_to_driver=False)
     ray.data.DataContext.get_current().enable_progress_bars = False  # the caller has one

@@ -19,7 +19,16 @@ from rcf_vis.files import whole_file
 from rcf_vis.inference import OnlinePredictor
 from rcf_vis.inference.video_io import is_image, open_frames
 
-__all__ = ["Outcome", "VideoFolder", "VideoJob", "VideoTracker", "find_videos", "track_here"]
+__all__ = [
+    "Outcome",
+    "VideoFolder",
+    "VideoJob",
+    "VideoTracker",
+    "find_videos",
+    "fingerprint",
+    "result_path",
+    "track_here",
+]
 
 logger = logging.getLogger(__name__)
 
