@@ -14,8 +14,14 @@ if importlib.util.find_spec("detectron2") is None:
 
 from . import checkpoint, data, modeling  # noqa: F401  (imported for what they register)
 from .config import add_rcf_config
-from .inference import OnlinePredictor, optimize_for_inference, to_supervision
+from .inference import OnlinePredictor, StreamPool, optimize_for_inference, to_supervision
 
 __version__ = "0.2.0.dev0"
 
-__all__ = ["OnlinePredictor", "add_rcf_config", "optimize_for_inference", "to_supervision"]
+__all__ = [
+    "OnlinePredictor",
+    "StreamPool",
+    "add_rcf_config",
+    "optimize_for_inference",
+    "to_supervision",
+]

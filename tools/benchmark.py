@@ -45,7 +45,7 @@ from rcf_vis.files import whole_file
 from rcf_vis.inference import frame_input
 from rcf_vis.inference.frame_input import resize_on_device
 from rcf_vis.inference.graphs import GraphedStep, captured
-from rcf_vis.modeling import rcf
+from rcf_vis.modeling import decisions
 from rcf_vis.modeling.online import FrameOutput
 from rcf_vis.tracking import IdentityState, box_masks_of
 
@@ -199,9 +199,9 @@ def measure(model, backbone, cfg, size, objects: int, frames: int, warmup: int) 
         for owner, function, name in (
             (model, "frame_step", "network"),
             (model, "extract_features", "backbone"),  # with normalising and padding
-            (rcf, "summarize_slots", "copy out"),
-            (rcf, "binary_masks", "masks"),  # on a GPU with their copy to the host
-            (rcf, "assign_identities", "identities"),
+            (decisions, "summarize_slots", "copy out"),
+            (decisions, "binary_masks", "masks"),  # on a GPU with their copy to the host
+            (decisions, "assign_identities", "identities"),
         ):
             timed = watch.around(getattr(owner, function), name)
             stack.enter_context(mock.patch.object(owner, function, timed))

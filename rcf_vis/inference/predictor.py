@@ -5,18 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 from detectron2.config import CfgNode
-from detectron2.modeling import build_model
 from detectron2.structures import Instances
 from torch import Tensor
 
-from rcf_vis.audio import AudioStream
-from rcf_vis.checkpoint import RCFCheckpointer, known_class_names, load_part_weights
-from rcf_vis.data.augmentation import build_test_augmentation
 from rcf_vis.modeling import OnlineState
 
-from .class_names import model_metadata
-from .frame_input import frame_input
-from .optimize import optimize_for_inference
+from .loading import load_model
+from .video_input import VideoInput
 
 __all__ = ["OnlinePredictor"]
 
@@ -27,7 +22,7 @@ class OnlinePredictor:
     Like Detectron2's ``DefaultPredictor``: built from a cfg, loads ``MODEL.WEIGHTS``, takes BGR
     arrays and resizes them to ``INPUT.MIN_SIZE_TEST`` / ``MAX_SIZE_TEST``. Unlike it, what came
     before matters: call it with the frames of one video in order, and :meth:`reset` between
-    videos.
+    videos. Several videos at once: :class:`~rcf_vis.StreamPool`.
 
     Args:
         cfg: with the keys of :func:`rcf_vis.add_rcf_config`.
@@ -54,32 +49,13 @@ class OnlinePredictor:
         self, cfg: CfgNode, *, precision: str | None = None, compile: bool | None = None
     ) -> None:
         self.cfg = cfg.clone()
-        self.model = load_part_weights(build_model(self.cfg), self.cfg)
-        self.model.eval()
-        loaded = RCFCheckpointer(
-            self.model,
-            class_names=known_class_names(cfg.DATASETS.TEST),
-            load_ema=cfg.SOLVER.EMA.EVALUATE,
-        ).load(cfg.MODEL.WEIGHTS)
-        test = cfg.MODEL.RCF.TEST
-        self.model = optimize_for_inference(
-            self.model,
-            inplace=True,
-            precision=test.PRECISION if precision is None else precision,
-            compile=test.COMPILE if compile is None else compile,
-        )
-        self.metadata = model_metadata(cfg, loaded.get("class_names"))
-        self.augmentation = build_test_augmentation(cfg)
-        self.input_format = cfg.INPUT.FORMAT
-        if self.input_format not in ("RGB", "BGR"):
-            raise ValueError(f"INPUT.FORMAT is {self.input_format!r}, expected 'RGB' or 'BGR'")
+        self.model, self.metadata = load_model(self.cfg, precision=precision, compile=compile)
         self.reset()
 
     def reset(self) -> None:
         """Forget the video: the next frame is the first of a new one."""
         self._state = OnlineState()
-        self._frame_shape: tuple[int, ...] | None = None
-        self._audio: AudioStream | None = None
+        self._input = VideoInput(self.cfg, self.model)
 
     @torch.no_grad()  # not inference mode, in whose tensors a user could not write
     def __call__(
@@ -106,38 +82,6 @@ class OnlinePredictor:
             ValueError: the array is not such a frame, or not of the size of the frames before; or
                 the samples or their rate are not such, or the model has no audio.
         """
-        self._check(frame)
-        patch = None if audio is None else self._listen(audio, sample_rate)
-        image = frame_input(
-            frame, self.augmentation, image_format=self.input_format, device=self.model.device
-        )
+        image, patch = self._input.next(frame, audio, sample_rate)
         instances, self._state = self.model.track(image, self._state, frame.shape[:2], patch)
         return instances
-
-    def _listen(self, audio: np.ndarray | Tensor, sample_rate: int | None) -> Tensor:
-        """The log-mel patch (η, 64) up to now."""
-        if self.model.audio is None:
-            raise ValueError("audio for a model without audio: MODEL.RCF.AUDIO.ENABLED is False")
-        if sample_rate is None:
-            raise ValueError("audio needs its sample_rate, samples a second")
-        if self._audio is None:
-            self._audio = AudioStream(sample_rate, self.model.audio.patch_frames)
-        if sample_rate != self._audio.sample_rate:
-            raise ValueError(
-                f"audio of {sample_rate} samples a second follows audio of "
-                f"{self._audio.sample_rate}; call reset() before a new video"
-            )
-        return self._audio.push(audio)
-
-    def _check(self, frame: np.ndarray) -> None:
-        if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
-            found = f"{type(frame).__name__} of {getattr(frame, 'dtype', 'no dtype')}"
-            raise ValueError(f"a frame must be an array of uint8, got {found}")
-        if frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
-            raise ValueError(f"a frame must have the shape (H, W, 3), got {frame.shape}")
-        if self._frame_shape not in (None, frame.shape):
-            raise ValueError(
-                f"a frame of shape {frame.shape} follows frames of shape {self._frame_shape}; "
-                "call reset() before a new video"
-            )
-        self._frame_shape = frame.shape

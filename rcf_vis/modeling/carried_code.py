@@ -7,6 +7,7 @@ query, and is one more token of the fusion.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -33,6 +34,15 @@ class CarriedCode(NamedTuple):
     code: Tensor
     age: Tensor
     place: Tensor
+
+    @staticmethod
+    def batch_of(codes: Sequence[CarriedCode]) -> CarriedCode:
+        """Those of several batches of videos as one."""
+        return CarriedCode(*map(torch.cat, zip(*codes, strict=True)))
+
+    def of_video(self, index: int) -> CarriedCode:
+        """That of one video of the batch."""
+        return CarriedCode(*(tensor[index : index + 1].clone() for tensor in self))
 
 
 class CodeCarrier(nn.Module):
@@ -90,6 +100,28 @@ class CodeCarrier(nn.Module):
             like.new_full((batch_size, num_slots), float("inf")),
             like.new_zeros(batch_size, num_slots, 4),
         )
+
+    def of_state(self, carried: CarriedCode | None, num_slots: int, like: Tensor) -> CarriedCode:
+        """What a state carries, as the step takes it: disturbed in training.
+
+        Args:
+            carried: of the state; None before the first frame.
+            num_slots: N.
+            like: the frame's features, ``(B, …)``.
+
+        Raises:
+            ValueError: the state is one of another model.
+        """
+        if carried is None:
+            return self.nothing(len(like), num_slots, like)
+        expected = (len(like), num_slots, self.token.in_features)
+        if tuple(carried.code.shape) != expected:
+            raise ValueError(
+                f"a state with a carried code of {tuple(carried.code.shape)} (videos, slots, "
+                f"width), expected {expected}: MODEL.RCF.NUM_OBJECT_QUERIES or HIDDEN_DIM of "
+                "another model"
+            )
+        return self.disturbed(carried) if self.training else carried
 
     def disturbed(self, carried: CarriedCode) -> CarriedCode:
         """With some codes taken away and some exchanged, drawn by PyTorch's generator."""

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import torch
 from detectron2.layers import ShapeSpec
 from torch import Tensor
+from torch.nn import functional as F
 
-__all__ = ["FeatureMap", "FrameFeatures", "SizeConstants", "check_levels"]
+__all__ = ["FeatureMap", "FrameFeatures", "SizeConstants", "check_levels", "padded_batch"]
 
 _Made = TypeVar("_Made")
 
@@ -71,6 +72,19 @@ class FeatureMap:
     def is_full(self) -> bool:
         """Whether no cell of it is padding."""
         return set(self.valid_sizes) == {tuple(self.data.shape[-2:])}
+
+    @staticmethod
+    def batch_of(maps: Sequence[FeatureMap]) -> FeatureMap:
+        """One map of the images of several, which have one size."""
+        data = torch.cat([m.data for m in maps])
+        return replace(maps[0], data=data, image_sizes=sum((m.image_sizes for m in maps), ()))
+
+    def of_image(self, index: int) -> FeatureMap:
+        """The map of one image of the batch; a copy, which does not keep the others in memory."""
+        if len(self.data) == 1:
+            return self
+        part = slice(index, index + 1)
+        return replace(self, data=self.data[part].clone(), image_sizes=self.image_sizes[part])
 
     def like(self, data: Tensor) -> FeatureMap:
         """Other channels of the same cells."""
@@ -169,3 +183,16 @@ def check_levels(
             f"MODEL.RCF.IN_FEATURES {list(in_features)} of this MODEL.BACKBONE.NAME have the "
             f"strides {strides}; expected each to be twice the one before, as 4, 8, 16, 32"
         )
+
+
+def padded_batch(images: Sequence[Tensor], divisor: int) -> Tensor:
+    """A batch of images, zeros at the right and below, both sides a multiple of ``divisor``.
+
+    Detectron2's ImageList computes the sizes as tensors; here nothing is made but the batch.
+    """
+    height, width = (
+        -(-max(x.shape[axis] for x in images) // divisor) * divisor for axis in (-2, -1)
+    )
+    return torch.stack(
+        [F.pad(x, (0, width - x.shape[-1], 0, height - x.shape[-2])) for x in images]
+    )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
+import torch
 from torch import Tensor
 
 from rcf_vis.tracking import IdentityState
@@ -55,6 +57,36 @@ class OnlineState:
             carried=self.carried if carried is None else carried,
         )
 
+    @classmethod
+    def batch_of(cls, states: Sequence[OnlineState], delta: int) -> OnlineState:
+        """The state of a batch of videos, for the network: each past is filled to δ frames.
+
+        Identities are a video's own, so the batch has none.
+
+        Raises:
+            ValueError: some of the videos have no frame behind them, others have.
+        """
+        if len(states) == 1:
+            return states[0]
+        begun = {state.has_begun for state in states}
+        if len(begun) > 1:
+            raise ValueError("videos that begin with this frame, and videos that have begun before")
+        if begun == {False}:
+            return cls()
+        references = zip(*(state.filled_references(None, delta) for state in states), strict=True)
+        heard = zip(*(state.filled_audio_features(None, delta) for state in states), strict=True)
+        carried = [state.carried for state in states]
+        return cls(
+            references=tuple(map(FeatureMap.batch_of, references)),
+            audio_features=tuple(map(torch.cat, heard)) if states[0].audio_features else (),
+            carried=None if None in carried else CarriedCode.batch_of(carried),
+        )
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the network gets anything of a frame before."""
+        return bool(self.references) or self.carried is not None
+
     def filled_references(self, target: FeatureMap, count: int) -> tuple[FeatureMap, ...]:
         """δ references; the oldest frame there is (at last the target) stands in for missing."""
         return _filled(self.references, target, count)
@@ -72,6 +104,8 @@ def _filled(past: tuple[_Item, ...], present: _Item, count: int) -> tuple[_Item,
 class FrameOutput(NamedTuple):
     """What the network says of one frame of one video: all that decisions are made from.
 
+    Of a frame of each of several videos, ``logits`` and ``masks`` have them in front.
+
     Attributes:
         logits: ``(N, num_classes + 1)`` class logits, the empty class last.
         masks: ``(N, h, w)`` mask logits at ``stride``, without padding.
@@ -83,6 +117,10 @@ class FrameOutput(NamedTuple):
     masks: Tensor
     stride: int
     image_size: tuple[int, int]
+
+    def of_video(self, index: int) -> FrameOutput:
+        """That of one of several videos."""
+        return self._replace(logits=self.logits[index], masks=self.masks[index])
 
 
 @dataclass(frozen=True)

@@ -8,22 +8,21 @@ from dataclasses import replace
 import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
-from detectron2.structures import Boxes, Instances
+from detectron2.structures import Instances
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from rcf_vis.tracking import IdentityRules, IdentityState, TrackInstances, assign_identities
+from rcf_vis.tracking import IdentityRules, IdentityState
 
 from .audio import AudioContext
 from .carried_code import CarriedCode, CodeCarrier
 from .context_fusion import RobustContextFusion
 from .criterion import SetCriterion
-from .feature_map import FeatureMap, FrameFeatures, SizeConstants, check_levels
+from .decisions import decide_frames
+from .feature_map import FeatureMap, FrameFeatures, SizeConstants, check_levels, padded_batch
 from .instance_decoder import InstanceDecoder
 from .instance_heads import InstanceHeads
 from .mask_decoder import MaskDecoder
 from .online import FrameOutput, OnlineState, StepOutput
-from .postprocessing import binary_masks, summarize_slots
 from .targets import SlotPredictions, batch_targets
 
 __all__ = ["RCF"]
@@ -174,7 +173,7 @@ class RCF(nn.Module):
     def extract_features(self, images: Sequence[Tensor]) -> FrameFeatures:
         """Normalise, pad to one size and run the backbone; ``(3, h, w)`` each, any dtype."""
         images = [(x.to(self.device).float() - self.pixel_mean) / self.pixel_std for x in images]
-        batch = _padded(images, self.size_divisibility).to(self.dtype)
+        batch = padded_batch(images, self.size_divisibility).to(self.dtype)
         features = self.backbone(batch)
         sizes = tuple((int(x.shape[-2]), int(x.shape[-1])) for x in images)
         constants = SizeConstants() if self.training else self.constants  # sizes are random there
@@ -210,10 +209,17 @@ class RCF(nn.Module):
                 audio_feature = silence.expand(len(features.context.data), -1)
             past = state.filled_audio_features(audio_feature, delta)
             further.append(self.audio((*past[::-1], audio_feature)))
-        carried, shift = self._carried(state, features.context.data), None
+        carried, shift = state.carried, None
         if self.carrier is not None:
+            num_slots = self.instance_decoder.queries.num_embeddings
+            carried = self.carrier.of_state(carried, num_slots, features.context.data)
             further.append(self.carrier.tokens(carried))
             shift = self.carrier.queries(carried)
+        elif carried is not None:
+            raise ValueError(
+                "a state with a carried code, of a model with MODEL.RCF.CARRY_CODE, which is "
+                "False here"
+            )
         fused = self.context_fusion(features.context, references, further)
         segmentation = self.mask_decoder(fused.target, features.finer)
         codes = self.instance_decoder(fused, shift)
@@ -224,28 +230,6 @@ class RCF(nn.Module):
             carried = self.carrier.update(carried, codes[-1], *last, segmentation)
         return output, state.remember(features.context, delta, audio_feature, carried)
 
-    def _carried(self, state: OnlineState, context: Tensor) -> CarriedCode | None:
-        """The carried code of a state, which must be one of this model."""
-        carried = state.carried
-        if self.carrier is None:
-            if carried is not None:
-                raise ValueError(
-                    "a state with a carried code, of a model with MODEL.RCF.CARRY_CODE, which is "
-                    "False here"
-                )
-            return None
-        expected = (len(context), *self.instance_decoder.queries.weight.shape)
-        if carried is None:
-            return self.carrier.nothing(*expected[:2], context)
-        if tuple(carried.code.shape) != expected:
-            raise ValueError(
-                f"a state with a carried code of {tuple(carried.code.shape)} (videos, slots, "
-                f"width), expected {expected}: MODEL.RCF.NUM_OBJECT_QUERIES or HIDDEN_DIM of "
-                "another model"
-            )
-        return self.carrier.disturbed(carried) if self.training else carried
-
-    @torch.no_grad()
     def track(
         self,
         image: Tensor,
@@ -268,11 +252,48 @@ class RCF(nn.Module):
             ``pred_classes``, ``scores`` (of this frame), ``class_probs`` (F × num_classes),
             ``track_ids`` and ``slots`` (int64); and the state for the next frame.
         """
-        frame, state = self._frame_output(image, state, audio)
-        instances, identities = self.decide(frame, state.identities, output_size)
-        return instances, replace(state, identities=identities)
+        return self.track_each([image], [state], output_size, [audio])[0]
 
     @torch.no_grad()
+    def track_each(
+        self,
+        images: Sequence[Tensor],
+        states: Sequence[OnlineState],
+        output_size: tuple[int, int],
+        audio: Sequence[Tensor | None] | None = None,
+    ) -> list[tuple[Instances, OnlineState]]:
+        """One frame of each of several videos in one step; what :meth:`track` gives for each.
+
+        Args:
+            images, states, audio: of each video, see :meth:`track`; the images have one size, and
+                the videos all begin with this frame or have all begun before.
+            output_size: the same for all.
+
+        Raises:
+            ValueError: some of the videos begin with this frame, others do not.
+        """
+        delta, audio_features = self.num_reference_frames, None
+        if self.audio is not None:
+            features = [self.audio.features_of_frame(a) for a in audio or [None] * len(images)]
+            audio_features = torch.cat(features)
+        batch = OnlineState.batch_of(states, delta)
+        images = torch.stack([image.to(self.device) for image in images])
+        frames, context, carried = self.frame_step(images, batch, audio_features)
+        decided = self.decide_each(frames, [state.identities for state in states], output_size)
+        remembered = [
+            state.remember(
+                context.of_image(index),
+                delta,
+                None if audio_features is None else audio_features[index : index + 1],
+                carried and carried.of_video(index),
+            )
+            for index, state in enumerate(states)
+        ]
+        return [
+            (instances, replace(state, identities=identities))
+            for state, (instances, identities) in zip(remembered, decided, strict=True)
+        ]
+
     def decide(
         self,
         frame: FrameOutput,
@@ -291,28 +312,26 @@ class RCF(nn.Module):
         Returns:
             As :meth:`track`, with the identities' state for the next frame.
         """
-        thresh = self.score_thresh if score_thresh is None else score_thresh
-        summary = summarize_slots(frame.logits, frame.masks, self.mask_thresh)
-        slots = summary.fired(thresh)
-        masks = binary_masks(
-            frame.masks,
-            slots,
-            summary,
-            stride=frame.stride,
-            image_size=frame.image_size,
-            output_size=output_size,
+        batch = frame._replace(logits=frame.logits[None], masks=frame.masks[None])
+        return self.decide_each(batch, [identities], output_size, score_thresh)[0]
+
+    @torch.no_grad()
+    def decide_each(
+        self,
+        frames: FrameOutput,
+        identities: Sequence[IdentityState],
+        output_size: tuple[int, int],
+        score_thresh: float | None = None,
+    ) -> list[tuple[Instances, IdentityState]]:
+        """As :meth:`decide`, for a frame of each of several videos, of :meth:`frame_step`."""
+        return decide_frames(
+            frames,
+            identities,
+            output_size,
+            rules=self.identity_rules,
+            score_thresh=self.score_thresh if score_thresh is None else score_thresh,
             mask_thresh=self.mask_thresh,
         )
-        track_ids, identities = assign_identities(slots, masks, identities, self.identity_rules)
-        class_probs = summary.probabilities[slots]
-        instances = TrackInstances(output_size)
-        instances.pred_masks = masks
-        instances.pred_boxes = Boxes(torch.tensor(masks.boxes, dtype=torch.float32).view(-1, 4))
-        instances.scores, instances.pred_classes = class_probs.max(-1)
-        instances.class_probs = class_probs
-        instances.slots = torch.tensor(slots, dtype=torch.int64)
-        instances.track_ids = torch.tensor(track_ids, dtype=torch.int64)
-        return instances, identities
 
     def run_network(self, video: dict) -> Iterator[FrameOutput]:
         """The network's output for each frame of a video, computed as it is consumed.
@@ -337,30 +356,32 @@ class RCF(nn.Module):
         self, image: Tensor, state: OnlineState, audio: Tensor | None
     ) -> tuple[FrameOutput, OnlineState]:
         audio_feature = None if self.audio is None else self.audio.features_of_frame(audio)
-        output, context, carried = self.frame_step(image.to(self.device), state, audio_feature)
-        return output, state.remember(context, self.num_reference_frames, audio_feature, carried)
+        image = image.to(self.device)[None]
+        frames, context, carried = self.frame_step(image, state, audio_feature)
+        delta = self.num_reference_frames
+        return frames.of_video(0), state.remember(context, delta, audio_feature, carried)
 
     def frame_step(
-        self, image: Tensor, state: OnlineState, audio_feature: Tensor | None
+        self, images: Tensor, state: OnlineState, audio_features: Tensor | None
     ) -> tuple[FrameOutput, FeatureMap, CarriedCode | None]:
-        """From the pixels of one frame to all that the network says of it; on the device alone.
+        """From the pixels of frames to all that the network says of them; on the device alone.
 
         Args:
-            image: ``(3, h, w)``, any dtype.
-            state: of its video.
-            audio_feature: its a_t, ``(1, C_a)``, in an audio-visual model.
+            images: ``(B, 3, h, w)``, any dtype, a frame of each of B videos.
+            state: of these videos.
+            audio_features: their a_t, ``(B, C_a)``, in an audio-visual model.
 
         Returns:
             The predictions, and what the state is to remember: the context feature f_t and the
             carried code.
         """
-        features = self.extract_features([image])
-        output, state = self.step(features, state, audio_feature)
+        features = self.extract_features(list(images))
+        output, state = self.step(features, state, audio_features)
         height, width = output.segmentation.valid_sizes[0]
-        masks = output.masks[0, :, :height, :width]
-        size = (int(image.shape[-2]), int(image.shape[-1]))
-        frame = FrameOutput(output.logits[0], masks, output.segmentation.stride, size)
-        return frame, features.context, state.carried
+        masks = output.masks[..., :height, :width]
+        size = (int(images.shape[-2]), int(images.shape[-1]))
+        frames = FrameOutput(output.logits, masks, output.segmentation.stride, size)
+        return frames, features.context, state.carried
 
     def _video(self, video: dict) -> Iterator[Instances]:
         identities, output_size = IdentityState(), (video["height"], video["width"])
@@ -407,19 +428,6 @@ class RCF(nn.Module):
             output, state = self.step(frame, state, audio_features[t])
             outputs.append(output)
         return outputs
-
-
-def _padded(images: Sequence[Tensor], divisor: int) -> Tensor:
-    """A batch of images, zeros at the right and below, both sides a multiple of ``divisor``.
-
-    Detectron2's ImageList computes the sizes as tensors; here nothing is made but the batch.
-    """
-    height, width = (
-        -(-max(x.shape[axis] for x in images) // divisor) * divisor for axis in (-2, -1)
-    )
-    return torch.stack(
-        [F.pad(x, (0, width - x.shape[-1], 0, height - x.shape[-2])) for x in images]
-    )
 
 
 def _check_evaluation_keys(test: CfgNode) -> None:

@@ -101,6 +101,25 @@ def test_a_graph_for_each_size_and_none_for_the_number_of_objects(captures):
     assert len(captures) == 2
 
 
+@pytest.mark.parametrize("carry", [False, True])
+def test_several_videos_are_filled_up_to_a_power_of_two(captures, carry):
+    plain = model_of("configs/synthvis/rcf_tiny.yaml", "MODEL.RCF.CARRY_CODE", carry)
+    graphed = deepcopy(plain)
+    graphed.frame_step = graphs.GraphedStep(graphed)
+    states = {model: [OnlineState()] * 4 for model in (plain, graphed)}
+    frames = [video(16)[start::4] for start in range(4)]
+    for number, count in enumerate((4, 3, 4, 2)):
+        images, found = [of_video[number] for of_video in frames[:count]], {}
+        for model in (plain, graphed):
+            found[model] = model.track_each(images, states[model][:count], (50, 90))
+            states[model][:count] = [state for _, state in found[model]]
+        for (want, _), (got, _) in zip(found[plain], found[graphed], strict=True):
+            torch.testing.assert_close(got.class_probs, want.class_probs)
+            assert torch.equal(got.track_ids, want.track_ids)
+    assert len(captures) == 2  # of 4, for 3 as well, and of 2
+    assert states[graphed][3].references[0].image_sizes == ((50, 90),)
+
+
 def test_with_sound(captures):
     plain = model_of("configs/synthvis/rcf_tiny_av.yaml")
     graphed = deepcopy(plain)

@@ -26,7 +26,7 @@ def test_no_tensor_of_a_step_comes_from_the_host_or_goes_there(config, size, car
             device.reset()
             if model.audio is not None:
                 audio_feature = model.audio.features_of_frame(None)
-            _, context, carried = model.frame_step(image, state, audio_feature)
+            _, context, carried = model.frame_step(image[None], state, audio_feature)
             state = state.remember(context, model.num_reference_frames, audio_feature, carried)
         counts.append(device.copies_in)
         assert device.copies_out == 0 and device.waits == []

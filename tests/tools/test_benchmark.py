@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from rcf_vis.modeling import RCF
 from tests.scripts import ROOT, load_script
 
 TINY = ["--config-file", str(ROOT / "configs/synthvis/rcf_tiny.yaml"), "--device", "cpu"]
@@ -17,14 +18,14 @@ def benchmark():
 
 def test_all_stages_of_a_step(benchmark, tmp_path, capsys, monkeypatch):
     counts = []
-    decide = benchmark.rcf.RCF.decide
+    decide = RCF.decide
 
     def counted(*args, **kwargs):
         instances, identities = decide(*args, **kwargs)
         counts.append((len(instances), instances.image_size, tuple(instances.track_ids.tolist())))
         return instances, identities
 
-    monkeypatch.setattr(benchmark.rcf.RCF, "decide", counted)
+    monkeypatch.setattr(RCF, "decide", counted)
     out = tmp_path / "out.json"
     words = ["--size", "160x96", "96x64", "--objects", "0", "3", "--frames", "3", "--warmup", "1"]
     benchmark.main([*TINY, *words, "--json", str(out)])
