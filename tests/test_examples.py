@@ -60,3 +60,10 @@ def test_vehicles_are_counted(capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["count_vehicles.py"])
     load_script("examples/count_vehicles.py")
     assert capsys.readouterr().out.endswith("1 in, 0 out\n")
+
+
+def test_people_of_two_streams_are_counted(capsys, monkeypatch):
+    """A cyclist and a worker: one person in each of the clips that come with the package."""
+    monkeypatch.setattr(sys, "argv", ["count_people.py"])
+    load_script("examples/count_people.py")
+    assert capsys.readouterr().out.endswith("parking.mp4: 1 people\nworker.mp4: 1 people\n")

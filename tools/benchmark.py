@@ -4,6 +4,7 @@
     python tools/benchmark.py --config-file configs/rcf_r50.yaml --size 640x360 1920x1080
     python tools/benchmark.py --config-file configs/rcf_r50.yaml --device cuda --precision fp16 \\
         --engine compile --json out.json
+    python tools/benchmark.py --config-file configs/rcf_r50.yaml --streams 4 16
     python tools/benchmark.py --config-file configs/rcf_r50.yaml --data
 
 Frames of a picture that moves are decoded, resized, passed through the network and decided on, as
@@ -38,6 +39,7 @@ from tqdm import tqdm
 
 from rcf_vis import optimize_for_inference
 from rcf_vis.analysis.feeding import clips_a_cpu_second, write_videos
+from rcf_vis.analysis.streams import measure_streams
 from rcf_vis.checkpoint import RCFCheckpointer, load_part_weights
 from rcf_vis.config import read_config
 from rcf_vis.data.augmentation import build_test_augmentation
@@ -80,6 +82,11 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--engine", choices=("torch", "compile"), default="torch",
         help="compile: a CUDA graph, on a CPU torch.compile (MODEL.RCF.TEST.COMPILE)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--streams", type=int, nargs="+", metavar="N",
+        help="instead, frames a second of N streams in one step, and of one after the other in the "
+        "same run; objects as the weights find them",
     )  # fmt: skip
     parser.add_argument(
         "--data", type=int, nargs="?", const=200, metavar="CLIPS",
@@ -299,6 +306,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.data is not None:
         feed(args)
         return
+    if args.streams is not None and min(args.streams) < 1:
+        raise SystemExit(f"--streams {min(args.streams)}: expected 1 or more streams")
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cuda" and not torch.cuda.is_available():
         raise SystemExit("--device cuda: there is no GPU that PyTorch can use")
@@ -322,13 +331,34 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     print(", ".join(f"{key} {value}" for key, value in about.items()))
     results = []
+    for result in measure_all(args, model, backbone, cfg):
+        results.append(result)
+        print((show_streams if args.streams else show)(result), flush=True)
+        if args.json:  # each as soon as it is known
+            with whole_file(args.json) as temporary:
+                temporary.write_text(json.dumps({"machine": about, "results": results}))
+
+
+def measure_all(args: argparse.Namespace, model, backbone, cfg) -> Iterator[dict]:
     for size in args.size:
-        for objects in args.objects:
-            results.append(measure(model, backbone, cfg, size, objects, args.frames, args.warmup))
-            print(show(results[-1]), flush=True)
-            if args.json:  # each as soon as it is known
-                with whole_file(args.json) as temporary:
-                    temporary.write_text(json.dumps({"machine": about, "results": results}))
+        if args.streams is None:
+            for objects in args.objects:
+                yield measure(model, backbone, cfg, size, objects, args.frames, args.warmup)
+            continue
+        source = Source(size, max(args.streams), cfg, Stopwatch(model.device))
+        for number in args.streams:
+            images = [source[index] for index in range(number)]
+            result = measure_streams(model, images, size[::-1], args.frames, args.warmup)
+            yield {"size": list(size), **result, "peak memory, MB": _peak_memory(model.device)}
+
+
+def show_streams(result: dict) -> str:
+    (width, height), one = result["size"], result["one after the other"]
+    return (
+        f"{width}×{height}, {result['streams']} streams, {result['instances']:.1f} objects a "
+        f"frame: {result['frames a second']:.1f} frames/s in one step, {one:.1f} one after the "
+        f"other, ratio {result['ratio']:.2f}"
+    )
 
 
 def feed(args: argparse.Namespace) -> None:

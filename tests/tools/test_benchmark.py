@@ -65,6 +65,19 @@ def test_feeding(benchmark, tmp_path, capsys):
         benchmark.main([*TINY[:2], "--data", "0"])
 
 
+def test_streams(benchmark, tmp_path, capsys):
+    words = ["--streams", "1", "3", "--size", "96x64", "--frames", "2", "--warmup", "1"]
+    benchmark.main([*TINY, *words, "--json", str(tmp_path / "out.json")])
+    results = json.loads((tmp_path / "out.json").read_text())["results"]
+    assert [result["streams"] for result in results] == [1, 3]
+    shown = capsys.readouterr().out
+    for result in results:
+        assert f"{result['streams']} streams" in shown and f"ratio {result['ratio']:.2f}" in shown
+        assert min(result["frames a second"], result["one after the other"]) > 0
+    with pytest.raises(SystemExit, match="--streams 0: expected 1 or more"):
+        benchmark.main([*TINY, "--streams", "2", "0"])
+
+
 def test_bad_words(benchmark, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="--objects 11: there are 10 slots"):
         benchmark.main([*TINY, "--size", "96x64", "--objects", "11", "--frames", "1"])
