@@ -14,13 +14,11 @@ from functools import lru_cache
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from rcf_vis.tracking import BoxMasks
+from rcf_vis.tracking import BoxMasks, Enlargement
+from rcf_vis.tracking.enlargement import BLOCK
 
 __all__ = ["SlotSummary", "binary_masks", "summarize_slots"]
-
-_BLOCK = 128
 
 
 @dataclass(frozen=True)
@@ -85,18 +83,20 @@ def binary_masks(
         F masks of ``output_size``, on the host.
     """
     least = _as_logit(mask_thresh)
-    rows, columns = (
-        _enlargement(cells, stride, image, output, masks.device)
+    axes = [
+        _on_device(cells, stride, image, output, masks.device)
         for cells, image, output in zip(masks.shape[-2:], image_size, output_size, strict=True)
-    )
+    ]
     corners, crops = [], []
     for slot in slots:
         # A pixel is a mean of cells: it can exceed the threshold where one of its cells does.
-        top, bottom = rows.reached_by(summary.rows[slot])
-        left, right = columns.reached_by(summary.columns[slot])
-        cells = rows.apply(masks[slot].float(), top, bottom)
-        corners.append((left, top))
-        crops.append(columns.apply(cells.T, left, right).T > least)
+        rows, columns = (
+            axis.reached_by(cells[slot])
+            for (axis, _), cells in zip(axes, (summary.rows, summary.columns), strict=True)
+        )
+        cells = _apply(*axes[0], masks[slot].float(), rows)
+        corners.append((columns[0], rows[0]))
+        crops.append(_apply(*axes[1], cells.T, columns).T > least)
     return BoxMasks.from_crops(tuple(output_size), corners, _on_host(crops))
 
 
@@ -105,63 +105,35 @@ def _as_logit(mask_thresh: float) -> float:
     return math.log(mask_thresh / (1 - mask_thresh))
 
 
-def _on_host(crops: list[Tensor]) -> list[Tensor]:
+def _on_host(crops: list[Tensor]) -> list[np.ndarray]:
     """The second copy, of all of them at once."""
     if all(crop.device.type == "cpu" for crop in crops):
-        return crops
+        return [crop.numpy() for crop in crops]
     shapes = [crop.shape for crop in crops]
     flat = torch.cat([crop.flatten() for crop in crops]).cpu()
     parts = flat.split([shape.numel() for shape in shapes])
-    return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
-
-
-@dataclass(frozen=True, eq=False)
-class _Enlargement:
-    """A linear map of one axis, of which each output is a mean of a few neighbouring cells.
-
-    Attributes:
-        matrix: ``(output, cells)``.
-        first, last: ``(output,)`` int, the first and the last cell of each output; ascending.
-    """
-
-    matrix: Tensor
-    first: np.ndarray
-    last: np.ndarray
-
-    def reached_by(self, cells: np.ndarray) -> tuple[int, int]:
-        """The outputs, from and up to, that are made of some of these cells, bool ``(cells,)``."""
-        places = np.flatnonzero(cells)
-        if not len(places):
-            return 0, 0
-        start = int(np.searchsorted(self.last, places[0]))
-        return start, max(start, int(np.searchsorted(self.first, places[-1], side="right")))
-
-    def apply(self, data: Tensor, start: int, stop: int) -> Tensor:
-        """The outputs ``start`` … ``stop − 1`` of ``data`` ``(cells, n)``: ``(stop − start, n)``.
-
-        In blocks, of which each reads its own cells: for a large mask the matrix is mostly zeros.
-        On a GPU a multiplication with zeros costs less than a second one.
-        """
-        parts = [data[:0]]
-        block = _BLOCK if data.device.type == "cpu" else max(stop - start, 1)
-        for low in range(start, stop, block):
-            high = min(low + block, stop)
-            cells = slice(int(self.first[low]), int(self.last[high - 1]) + 1)
-            parts.append(self.matrix[low:high, cells] @ data[cells])
-        return torch.cat(parts)
+    return [part.view(shape).numpy() for part, shape in zip(parts, shapes, strict=True)]
 
 
 @lru_cache(maxsize=32)
-def _enlargement(
+def _on_device(
     cells: int, stride: int, image: int, output: int, device: torch.device
-) -> _Enlargement:
-    """Of one axis: to ``cells · stride`` pixels, of which the first ``image``, to ``output``."""
+) -> tuple[Enlargement, Tensor]:
+    """Of one axis; and its matrix on the device."""
+    enlargement = Enlargement.of(cells, stride, image, output)
     with torch.inference_mode(False):  # it is kept, for whichever mode comes next
-        matrix = torch.eye(cells)[None]  # (1, cells, cells)
-        matrix = F.interpolate(matrix, size=cells * stride, mode="linear")[..., :image]
-        if image != output:
-            matrix = F.interpolate(matrix, size=output, mode="linear")
-        matrix = matrix[0].T.contiguous()
-    used = matrix.numpy() > 0
-    first, last = used.argmax(1), cells - 1 - used[:, ::-1].argmax(1)
-    return _Enlargement(matrix.to(device), first, last)
+        return enlargement, torch.from_numpy(enlargement.matrix).to(device)
+
+
+def _apply(
+    enlargement: Enlargement, matrix: Tensor, data: Tensor, reach: tuple[int, int]
+) -> Tensor:
+    """:meth:`Enlargement.apply` on a device.
+
+    On a GPU a multiplication with zeros costs less than a second one.
+    """
+    start, stop = reach
+    block = BLOCK if data.device.type == "cpu" else max(stop - start, 1)
+    blocks = enlargement.blocks(start, stop, block)
+    parts = [matrix[outputs, cells] @ data[cells] for outputs, cells in blocks]
+    return torch.cat([data[:0], *parts])

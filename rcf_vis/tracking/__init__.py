@@ -1,6 +1,12 @@
-"""Identities of objects across frames."""
+"""Identities of objects across frames.
+
+All but :class:`TrackInstances` needs numpy alone.
+"""
+
+from typing import Any
 
 from .box_masks import BoxMasks
+from .enlargement import Enlargement
 from .identity import (
     FiredSlots,
     IdentityRules,
@@ -9,10 +15,10 @@ from .identity import (
     identities_by_slot,
     pair_masks,
 )
-from .track_instances import TrackInstances, box_masks_of
 
 __all__ = [
     "BoxMasks",
+    "Enlargement",
     "FiredSlots",
     "IdentityRules",
     "IdentityState",
@@ -22,3 +28,12 @@ __all__ = [
     "identities_by_slot",
     "pair_masks",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What Detectron2 is needed for, imported for who asks for it."""
+    if name in ("TrackInstances", "box_masks_of"):
+        from . import track_instances
+
+        return getattr(track_instances, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

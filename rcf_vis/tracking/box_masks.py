@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pycocotools.mask as mask_util
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 __all__ = ["BoxMasks"]
+
+_LETTERS = 7  # of COCO's compressed RLE that a number of 32 bits can need
 
 
 @dataclass(frozen=True, eq=False)
 class BoxMasks:
-    """N binary masks of one size, each as its tight box and what is in it.
+    """N binary masks of one size, each as its tight box and what is in it; on the host.
 
     A frame of 3840×2160 with ten masks is 83 MB as one tensor, and nearly all of it is empty.
+    Arrays are numpy's: :mod:`rcf_vis.runtime` does without PyTorch.
 
     Attributes:
         size: (height, width) of the whole masks.
@@ -27,18 +32,16 @@ class BoxMasks:
 
     size: tuple[int, int]
     boxes: Sequence[tuple[int, int, int, int]]
-    crops: Sequence[Tensor]
+    crops: Sequence[np.ndarray]
 
     @classmethod
     def from_crops(
-        cls, size: tuple[int, int], corners: Sequence[tuple[int, int]], crops: Sequence[Tensor]
+        cls, size: tuple[int, int], corners: Sequence[tuple[int, int]], crops: Sequence[np.ndarray]
     ) -> BoxMasks:
         """Of masks in boxes that need not be tight; ``corners`` are their (x0, y0)."""
         boxes, tight = [], []
         for (x0, y0), crop in zip(corners, crops, strict=True):
-            rows, columns = (
-                torch.nonzero(crop.any(axis)).flatten().cpu().numpy() for axis in (1, 0)
-            )
+            rows, columns = (np.flatnonzero(crop.any(axis)) for axis in (1, 0))
             if not len(rows):
                 boxes.append((0, 0, 0, 0))
                 tight.append(crop[:0, :0])
@@ -50,38 +53,39 @@ class BoxMasks:
         return cls(tuple(size), boxes, tight)
 
     @classmethod
-    def from_dense(cls, masks: Tensor) -> BoxMasks:
-        """Of bool ``(N, H, W)``."""
-        return cls.from_crops(tuple(masks.shape[1:]), [(0, 0)] * len(masks), list(masks))
+    def from_dense(cls, masks: np.ndarray | Tensor) -> BoxMasks:
+        """Of bool ``(N, H, W)``, an array or a tensor on any device."""
+        masks = _array(masks)
+        return cls.from_crops(masks.shape[1:], [(0, 0)] * len(masks), list(masks))
 
     def __len__(self) -> int:
         return len(self.boxes)
 
-    def __getitem__(self, item: int | slice | Tensor) -> BoxMasks:
-        """Some of them: by a number, a slice, a bool tensor ``(N,)`` or one of indices."""
+    def __getitem__(self, item: int | slice | np.ndarray | Tensor) -> BoxMasks:
+        """Some of them: by a number, a slice, bool ``(N,)`` or indices."""
         if isinstance(item, int):
             if not -len(self) <= item < len(self):
                 raise IndexError(f"mask {item} of {len(self)}")
             item = [item]
-        chosen = np.arange(len(self))[item.cpu().numpy() if isinstance(item, Tensor) else item]
+        chosen = np.arange(len(self))[item if isinstance(item, slice) else _array(item)]
         return BoxMasks(self.size, [self.boxes[k] for k in chosen], [self.crops[k] for k in chosen])
 
-    def to(self, device: torch.device | str) -> BoxMasks:
-        """On another device."""
-        return BoxMasks(self.size, self.boxes, [crop.to(device) for crop in self.crops])
-
-    def dense(self, device: torch.device | str | None = None) -> Tensor:
+    def array(self) -> np.ndarray:
         """Bool ``(N, H, W)``."""
-        if device is None:
-            device = self.crops[0].device if len(self) else "cpu"
-        masks = torch.zeros((len(self), *self.size), dtype=torch.bool, device=device)
+        masks = np.zeros((len(self), *self.size), dtype=bool)
         for mask, (x0, y0, x1, y1), crop in zip(masks, self.boxes, self.crops, strict=True):
             mask[y0:y1, x0:x1] = crop
         return masks
 
+    def dense(self, device: torch.device | str | None = None) -> Tensor:
+        """:meth:`array` as a tensor."""
+        import torch
+
+        return torch.from_numpy(self.array()).to(device)
+
     def areas(self) -> np.ndarray:
         """Pixels of each, ``(N,)`` int64."""
-        return np.array([int(crop.count_nonzero()) for crop in self.crops], dtype=np.int64)
+        return np.array([np.count_nonzero(crop) for crop in self.crops], dtype=np.int64)
 
     def iou(self, other: BoxMasks) -> np.ndarray:
         """IoU of each with each of another N′: ``(N, N′)`` float32; 0 where both are empty.
@@ -104,14 +108,14 @@ class BoxMasks:
                     two = other_crop[
                         y0 - other_box[1] : y1 - other_box[1], x0 - other_box[0] : x1 - other_box[0]
                     ]
-                    common[i, j] = int((one & two).count_nonzero())
+                    common[i, j] = np.count_nonzero(one & two)
         union = self.areas()[:, None] + other.areas() - common
         return (common / np.maximum(union, 1)).astype(np.float32)
 
     def rles(self) -> list[dict | None]:
         """COCO's compressed RLE of each, with ``counts`` as str; None where a mask is empty."""
         return [
-            _encode(crop.cpu().numpy(), box, self.size) if crop.numel() else None
+            _encode(crop, box, self.size) if crop.size else None
             for crop, box in zip(self.crops, self.boxes, strict=True)
         ]
 
@@ -129,5 +133,24 @@ def _encode(crop: np.ndarray, box: Sequence[int], size: tuple[int, int]) -> dict
     runs = np.diff(places, prepend=0, append=height * width)
     if not runs[-1]:
         runs = runs[:-1]
-    rle = mask_util.frPyObjects({"size": [height, width], "counts": runs.tolist()}, height, width)
-    return {"size": [height, width], "counts": rle["counts"].decode("ascii")}
+    return {"size": [height, width], "counts": _as_text(runs)}
+
+
+def _as_text(runs: np.ndarray) -> str:
+    """COCO's compression: from the fourth on the difference to the run before the last, in base 32.
+
+    Of the six bits of a letter the highest says that the number goes on in the next one.
+    """
+    numbers = runs.astype(np.int64)
+    numbers[3:] -= runs[1:-2]
+    shifts = 5 * np.arange(_LETTERS)
+    digits = (numbers[:, None] >> shifts) & 31
+    rest = numbers[:, None] >> (shifts + 5)
+    length = (rest == -(digits >> 4)).argmax(1)[:, None]  # the sign is the last digit's highest bit
+    places = np.arange(_LETTERS)
+    letters = digits + 32 * (places < length) + ord("0")
+    return letters[places <= length].astype(np.uint8).tobytes().decode("ascii")
+
+
+def _array(values: np.ndarray | Sequence | Tensor) -> np.ndarray:
+    return np.asarray(values.cpu() if hasattr(values, "cpu") else values)

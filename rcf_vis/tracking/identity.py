@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import scipy  # which imports its submodules when they are used
-
+from .assignment import best_pairs
 from .box_masks import BoxMasks
 
 __all__ = [
@@ -149,8 +148,7 @@ def pair_masks(masks: BoxMasks, others: BoxMasks, iou_thresh: float) -> list[tup
     """
     iou = masks.iou(others)
     iou[iou <= iou_thresh] = 0
-    pairs = zip(*scipy.optimize.linear_sum_assignment(iou, maximize=True), strict=True)
-    return [(i, j) for i, j in pairs if iou[i, j] > 0]
+    return best_pairs(iou)
 
 
 def _by_overlap(

@@ -68,8 +68,8 @@ def draw_masks(
     """
     if not isinstance(masks, BoxMasks):
         dense = np.array(masks, dtype=bool).reshape(-1, *frame.shape[:2])
-        masks = BoxMasks.from_dense(torch.from_numpy(dense))
-    crops = [crop.cpu().numpy().astype(np.uint8) for crop in masks.crops]
+        masks = BoxMasks.from_dense(dense)
+    crops = [crop.astype(np.uint8) for crop in masks.crops]
     colors = [track_color(track_id) for track_id in track_ids]
     areas = masks.areas()
     seen = sorted(np.flatnonzero(areas), key=lambda index: -areas[index])  # the smallest on top

@@ -248,7 +248,7 @@ def test_binary_masks_are_those_of_the_whole_frame(thresh):
         assert torch.equal(masks.dense()[clear], (whole > least)[clear])
         for (x0, y0, x1, y1), crop in zip(masks.boxes, masks.crops, strict=True):
             assert crop.shape == (y1 - y0, x1 - x0)
-            if crop.numel():
+            if crop.size:
                 assert all(side.any() for side in (crop[0], crop[-1], crop[:, 0], crop[:, -1]))
         assert masks.boxes[0] == (0, 0, 0, 0)
         assert masks.boxes[1] == (0, 0, output[1], output[0])

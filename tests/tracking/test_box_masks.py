@@ -27,7 +27,8 @@ def some_masks(count=40, seed=0):
 def test_dense_and_back():
     for masks in some_masks():
         found = BoxMasks.from_dense(torch.from_numpy(masks))
-        np.testing.assert_array_equal(found.dense(), masks)
+        np.testing.assert_array_equal(found.array(), masks)
+        assert torch.equal(found.dense(), torch.from_numpy(masks))
         np.testing.assert_array_equal(found.areas(), masks.sum((1, 2)))
         for mask, (x0, y0, x1, y1) in zip(masks, found.boxes, strict=True):
             rows, columns = np.nonzero(mask)
@@ -76,6 +77,7 @@ def test_some_of_them():
         slice(1, 3),
         torch.tensor([2, 0]),
         torch.tensor([True, False, True, False]),
+        np.array([3, 1]),
     ):
         expected = masks[[item]] if isinstance(item, int) else masks[item]
         assert torch.equal(found[item].dense(), expected)
