@@ -54,6 +54,10 @@ def _repeatable():
 
 @pytest.fixture
 def patch_cfg() -> CfgNode:
+    return make_patch_cfg()
+
+
+def make_patch_cfg() -> CfgNode:
     """A cfg of a few thousand parameters on :class:`PatchBackbone`, three classes."""
     cfg = get_cfg()
     add_rcf_config(cfg)

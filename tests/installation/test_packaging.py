@@ -55,7 +55,7 @@ def distributions_of(package):
 def test_every_import_has_its_requirement():
     """The core does with the core's requirements, but for what is imported as of an extra."""
     core = {distribution(r) for r in PROJECT["dependencies"]} | WITH_DETECTRON2
-    optional = ("audio", "ray", "report", "supervision", "trackers")
+    optional = ("audio", "export", "openvino", "ray", "report", "supervision", "trackers")
     extras = {distribution(r) for name in optional for r in EXTRAS[name]}
     for package, module in imported_packages(Path(rcf_vis.__file__).parent).items():
         assert distributions_of(package) & (core | extras), f"{package} of {module}"
