@@ -13,6 +13,7 @@ from detectron2.data import transforms as T
 
 import rcf_vis
 from rcf_vis.audio.log_mel import NUM_MELS, SILENCE
+from rcf_vis.data.augmentation import build_test_augmentation
 from rcf_vis.errors import extra
 from rcf_vis.files import whole_file
 from rcf_vis.runtime import ModelDescription, RuntimeModel, RuntimeState
@@ -111,7 +112,7 @@ def describe_export(
         config_digest=hashlib.sha256(cfg.dump().encode()).hexdigest(),
         class_names=names,
         category_ids=ids,
-        input_format=predictor.input_format,
+        input_format=cfg.INPUT.FORMAT,
         input_size=image_size,
         min_size=cfg.INPUT.MIN_SIZE_TEST,
         max_size=cfg.INPUT.MAX_SIZE_TEST,
@@ -134,7 +135,8 @@ def _prepared(
     predictor: OnlinePredictor, frame_size: tuple[int, int]
 ) -> tuple[StepModule, ModelDescription]:
     height, width = frame_size
-    transform = predictor.augmentation.get_transform(np.zeros((height, width, 3), np.uint8))
+    resize = build_test_augmentation(predictor.cfg)
+    transform = resize.get_transform(np.zeros((height, width, 3), np.uint8))
     size = (height, width)
     if isinstance(transform, T.ResizeTransform):
         size = (transform.new_h, transform.new_w)

@@ -101,7 +101,7 @@ class StepModule(nn.Module):
         model = self.model
         image = torch.zeros(3, *self.image_size, dtype=torch.uint8, device=model.device)
         sound = None if model.audio is None else model.audio.features_of_frame(None)
-        frame, context, carried = model.frame_step(image, OnlineState(), sound)
+        frame, context, carried = model.frame_step(image[None], OnlineState(), sound)
         self.stride = frame.stride
         return context.data, sound, carried
 
