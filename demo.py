@@ -33,6 +33,7 @@ from rcf_vis.inference.setup import prepare_cfg
 from rcf_vis.inference.video_io import FrameSource, VideoFile, open_frames
 from rcf_vis.inference.video_writer import VideoWriter, open_writer
 from rcf_vis.visualization.tracks import TrackVisualizer
+from rcf_vis.weight_files import add_trust_option
 
 logger = logging.getLogger("rcf_vis.demo")
 IMAGE_FRAME_RATE = Fraction(6)  # of images, which have none of their own: that of YouTube-VIS
@@ -72,6 +73,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="of the output, e.g. 12.5 or 30000/1001; default: the video's own, 6 for images",
     )
     parser.add_argument("--no-audio", action="store_true", help="leave out the audio of the video")
+    add_trust_option(parser)
     parser.add_argument(
         "--opts",
         nargs=argparse.REMAINDER,

@@ -24,6 +24,7 @@ from rcf_vis.config import read_config
 from rcf_vis.engine import evaluate_weights
 from rcf_vis.files import whole_file
 from rcf_vis.synthvis import AUDIO_CATEGORIES, LOOKALIKE_PAIRS
+from rcf_vis.weight_files import add_trust_option
 
 ROOT = Path(__file__).resolve().parents[1]
 Records = list[dict[str, Any]]
@@ -113,6 +114,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--video-only", metavar="FILE", help="weights of the same config without audio"
     )
     parser.add_argument("--output", metavar="FILE", help="also write the table there")
+    add_trust_option(parser)
     parser.add_argument(
         "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE",
         help="changes of the config, at the end of the command",

@@ -26,6 +26,7 @@ from rcf_vis.engine import evaluate_weights
 from rcf_vis.files import whole_file
 from rcf_vis.synthvis import KNOBS, SynthVISSpec, ensure_synthvis
 from rcf_vis.visualization.plots import save_png
+from rcf_vis.weight_files import add_trust_option
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -107,6 +108,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--levels", type=float, nargs="+", default=[0, 0.25, 0.5, 0.75, 1])
     parser.add_argument("--videos", type=int, default=30, help="in each set, default 30")
     parser.add_argument("--output", type=Path, default=Path("output/difficulty"), metavar="FOLDER")
+    add_trust_option(parser)
     parser.add_argument(
         "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE",
         help="changes of the config",

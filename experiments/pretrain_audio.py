@@ -33,6 +33,7 @@ from rcf_vis.config import read_config
 from rcf_vis.data.audio import FrameAudio
 from rcf_vis.engine import Trainer
 from rcf_vis.files import whole_file
+from rcf_vis.weight_files import add_trust_option
 
 ROOT = Path(__file__).resolve().parents[1]
 logger = logging.getLogger("rcf_vis.pretrain_audio")
@@ -132,6 +133,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch-size", type=int, default=64, help="videos an iteration")
     parser.add_argument("--lr", type=float, default=2e-3, help="at its highest")
     parser.add_argument("--seed", type=int, default=0)
+    add_trust_option(parser)
     parser.add_argument(
         "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE",
         help="changes of the config, at the end of the command",

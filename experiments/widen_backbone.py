@@ -19,6 +19,7 @@ from torch import Tensor
 from rcf_vis.checkpoint import read_bare_weights
 from rcf_vis.config import read_config
 from rcf_vis.files import whole_file
+from rcf_vis.weight_files import add_trust_option
 
 # The inner convolutions of Detectron2's BottleneckBlock
 INNER = ("conv1.", "conv2.", "conv3.")
@@ -69,12 +70,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--config-file", required=True, metavar="FILE")
+    add_trust_option(parser)
     parser.add_argument(
         "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE",
         help="changes of the config, at the end of the command",
     )  # fmt: skip
     args = parser.parse_args(argv)
-    content = read_bare_weights(args.checkpoint)
+    try:
+        content = read_bare_weights(args.checkpoint)
+    except (KeyError, OSError, ValueError) as error:
+        parser.error(str(error.args[0] if isinstance(error, KeyError) else error))
     model = build_model(read_config(args.config_file, ["MODEL.DEVICE", "cpu", *args.opts]))
     content["model"] = widen(content["model"], model.state_dict())
     with whole_file(args.output) as temporary:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["DatasetError", "extra"]
+__all__ = ["BrokenWeights", "DatasetError", "extra"]
+
+
+class BrokenWeights(ValueError):
+    """A file of weights that cannot be read, is not read as it may run code, or has NaN in it."""
 
 
 class DatasetError(ValueError):

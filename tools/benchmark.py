@@ -50,6 +50,7 @@ from rcf_vis.inference.graphs import GraphedStep, captured
 from rcf_vis.modeling import decisions
 from rcf_vis.modeling.online import FrameOutput
 from rcf_vis.tracking import IdentityState, box_masks_of
+from rcf_vis.weight_files import add_trust_option
 
 NETWORK = ("backbone", "fusion", "mask decoder", "instance decoder")  # seen where it is no graph
 STAGES = (
@@ -94,6 +95,7 @@ def get_parser() -> argparse.ArgumentParser:
         "default 200",
     )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    add_trust_option(parser)
     parser.add_argument(
         "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE",
         help="config options, at the end of the command",

@@ -33,6 +33,7 @@ from rcf_vis.audio.net_weights import open_audio_cache, read_net_weights
 from rcf_vis.data import DatasetError, register_datasets_from_cfg
 from rcf_vis.data.audio import FrameAudio
 from rcf_vis.modeling.audio import build_audio_net
+from rcf_vis.weight_files import add_trust_option
 
 _BATCH_SIZE = 64
 _SILENT_VIDEO = {"video_id": "without audio", "audio_file": None, "length": 1}
@@ -49,6 +50,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--dataset", nargs="+", default=[], metavar="NAME", help="default: those of the config"
     )
+    add_trust_option(parser)
     parser.add_argument(
         "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE",
         help="changes of the config, at the end of the command",

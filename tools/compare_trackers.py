@@ -28,6 +28,7 @@ from rcf_vis.config import read_config
 from rcf_vis.evaluation.event_metrics import EVENT_NAMES
 from rcf_vis.files import whole_file
 from rcf_vis.inference.setup import prepare_cfg
+from rcf_vis.weight_files import add_trust_option
 
 _COLUMNS = ("AP", "HOTA", "DetA", "AssA", "IDF1", "IDSW")
 
@@ -51,6 +52,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--num-tune-videos", type=int, default=40, metavar="N", help="the first N; default: 40"
     )
     parser.add_argument("--json", metavar="FILE", help="also write all figures there")
+    add_trust_option(parser)
     parser.add_argument(
         "--opts",
         nargs=argparse.REMAINDER,

@@ -25,6 +25,7 @@ from rcf_vis.analysis.explain.walk import VideoSource, video_of_frames, video_of
 from rcf_vis.config import read_config
 from rcf_vis.inference.setup import prepare_cfg
 from rcf_vis.inference.video_io import open_frames
+from rcf_vis.weight_files import add_trust_option
 
 logger = logging.getLogger("rcf_vis.explain")
 
@@ -51,6 +52,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--compare-weights", metavar="FILE")
     parser.add_argument("--compare-opts", nargs="+", default=[], metavar="KEY VALUE")
+    add_trust_option(parser)
     parser.add_argument(
         "--opts",
         nargs=argparse.REMAINDER,

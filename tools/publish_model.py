@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from rcf_vis.checkpoint import read_bare_weights, save_bare_weights
+from rcf_vis.weight_files import add_trust_option
 
 
 def publish(checkpoint: Path, output: Path, *, ema: bool = False, half: bool = False) -> int:
@@ -25,6 +26,7 @@ def publish(checkpoint: Path, output: Path, *, ema: bool = False, half: bool = F
 
     Raises:
         KeyError: the file is no checkpoint of Detectron2's trainer, or has no averaged weights.
+        BrokenWeights: it is broken, or has more in it than weights and plain values.
         ValueError: the output has another suffix.
     """
     content = read_bare_weights(checkpoint, ema=ema)
@@ -45,8 +47,12 @@ def main() -> None:
     parser.add_argument("output", type=Path, help=".safetensors, or .pth for torch.load")
     parser.add_argument("--ema", action="store_true", help="the averaged weights (SOLVER.EMA)")
     parser.add_argument("--half", action="store_true", help="in half precision, half the size")
+    add_trust_option(parser)
     args = parser.parse_args()
-    size = publish(args.checkpoint, args.output, ema=args.ema, half=args.half)
+    try:
+        size = publish(args.checkpoint, args.output, ema=args.ema, half=args.half)
+    except (KeyError, OSError, ValueError) as error:
+        parser.error(str(error.args[0] if isinstance(error, KeyError) else error))
     print(f"{args.output}: {size / 1e6:.1f} MB")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from detectron2.config import CfgNode
 from detectron2.utils.file_io import PathManager
-from timm.models import load_state_dict
 from torch import Tensor
+
+from rcf_vis.weight_files import read_state_dict
 
 from .feature_cache import AudioFeatureCache, audio_fingerprint
 
@@ -45,7 +46,7 @@ def read_net_weights(cfg: CfgNode) -> dict[str, Tensor]:
             f"'{cfg.MODEL.WEIGHTS}' is no audio-visual model; features of it are of no use"
         )
     if not weights:
-        content = load_state_dict(PathManager.get_local_path(audio.WEIGHTS))
+        content = read_state_dict(PathManager.get_local_path(audio.WEIGHTS))
         weights = {k: v for k, v in content.items() if not k.startswith(_UNUSED)}
     return weights
 
@@ -66,4 +67,4 @@ def open_audio_cache(cfg: CfgNode) -> AudioFeatureCache:
 def _read(path: str) -> dict[str, Tensor]:
     if not path.endswith((".pth", ".pt", ".safetensors")):  # published backbones are .pkl
         return {}
-    return load_state_dict(PathManager.get_local_path(path))
+    return read_state_dict(PathManager.get_local_path(path))

@@ -7,13 +7,17 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from rcf_vis.errors import BrokenWeights
 from rcf_vis.files import whole_file
+from rcf_vis.foreign_files import check_regular
+from rcf_vis.weight_files import read_torch_file
 
-__all__ = ["read_bare_weights", "read_safetensors", "save_bare_weights"]
+__all__ = ["check_content", "read_bare_weights", "read_safetensors", "save_bare_weights"]
 
 _CLASS_NAMES = "class_names"
 
@@ -28,19 +32,34 @@ def read_bare_weights(path: str | os.PathLike, *, ema: bool = False) -> dict[str
 
     Raises:
         KeyError: the file is no checkpoint of Detectron2's trainer, or has no averaged weights.
-        ValueError: it is a broken ``.safetensors`` file.
+        BrokenWeights: it is broken, or has more in it than weights.
     """
     if Path(path).suffix == ".safetensors":
         content = read_safetensors(path)
     else:
-        content = torch.load(path, map_location="cpu", weights_only=False)
+        content = read_torch_file(path)
     key = "ema" if ema else "model"
-    if key not in content:
-        raise KeyError(f"{path}: expected the key {key!r}, it has {sorted(content)}")
+    if not isinstance(content, dict) or key not in content:
+        found = sorted(map(str, content)) if isinstance(content, dict) else type(content).__name__
+        raise KeyError(f"{path}: expected the key {key!r}, it has {found}")
     kept = {"model": content[key]}
     if _CLASS_NAMES in content:
         kept[_CLASS_NAMES] = content[_CLASS_NAMES]
+    check_content(kept, path)
     return kept
+
+
+def check_content(content: dict[str, Any], path: str | os.PathLike) -> None:
+    """Raise BrokenWeights where ``model`` is no dict of tensors, or ``class_names`` no names."""
+    weights, names = content["model"], content.get(_CLASS_NAMES)
+    if not isinstance(weights, dict) or not all(isinstance(key, str) for key in weights):
+        raise BrokenWeights(f"{path}: 'model' has no weights by name")
+    for key, value in weights.items():
+        if not isinstance(value, (torch.Tensor, np.ndarray)):
+            raise BrokenWeights(f"{path}: {key!r:.80} is no tensor, but {value!r:.80}")
+    is_list = isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names)
+    if names is not None and not is_list:
+        raise BrokenWeights(f"{path}: {_CLASS_NAMES} are {names!r:.80}, expected a list of str")
 
 
 def read_safetensors(path: str | os.PathLike) -> dict[str, Any]:
@@ -48,14 +67,16 @@ def read_safetensors(path: str | os.PathLike) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no safetensors file or was cut off, or its class names are not a list.
+        OSError: it is no file.
+        BrokenWeights: it is no safetensors file or was cut off, or its class names are not a list.
     """
+    check_regular(path)
     try:
         with safe_open(path, framework="pt") as file:
             content = {"model": {name: file.get_tensor(name) for name in file.keys()}}  # noqa: SIM118
             metadata = file.metadata() or {}
     except SafetensorError as error:
-        raise ValueError(f"{path}: not a complete safetensors file ({error})") from error
+        raise BrokenWeights(f"{path}: not a complete safetensors file ({error})") from error
     if _CLASS_NAMES in metadata:
         content[_CLASS_NAMES] = _parse_names(metadata[_CLASS_NAMES], path)
     return content
@@ -94,8 +115,10 @@ def save_bare_weights(content: dict[str, Any], path: str | os.PathLike) -> None:
 def _parse_names(text: str, path: str | os.PathLike) -> list[str]:
     try:
         names = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"{path}: expected a JSON list of class_names, its metadata has {text!r}")
+        raise BrokenWeights(
+            f"{path}: expected a JSON list of class_names, its metadata has {text!r}"
+        )
     return names

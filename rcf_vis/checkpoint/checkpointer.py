@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
@@ -10,14 +9,18 @@ from typing import Any
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from torch import nn
 
-from .bare_weights import read_safetensors
-from .whole_checkpoints import BrokenWeights, WholeCheckpointer
+from rcf_vis.errors import BrokenWeights
+from rcf_vis.weight_files import read_torch_file, read_zoo_pickle
+
+from .bare_weights import check_content, read_safetensors
+from .whole_checkpoints import WholeCheckpointer
 
 __all__ = ["RCFCheckpointer", "known_class_names"]
 
 _CLASS_LAYER = "heads.class_embed."
 _AUDIO = "audio."
 _CARRIER = "carrier."
+_HEURISTICS = "matching_heuristics=True"  # after a path, behind a question mark
 _ADVICE = "to fine-tune on other categories set MODEL.RCF.LOAD_CLASS_HEAD False"
 
 
@@ -67,17 +70,34 @@ class RCFCheckpointer(WholeCheckpointer):
         return super().resume_or_load(path, resume=resume)
 
     def _load_file(self, filename: str) -> dict[str, Any]:
-        """As Detectron2's, and ``.safetensors``; ValueError where the file is broken.
+        """As Detectron2's, and ``.safetensors``; no code that is in a file is run.
 
         A ``.safetensors`` file has one set of weights: where those are an average (``SOLVER.EMA``),
         they were chosen when the file was published.
         """
         if filename.endswith(".safetensors"):
-            return read_safetensors(filename)
-        try:
-            return super()._load_file(filename)
-        except (EOFError, RuntimeError, pickle.UnpicklingError) as error:
-            raise BrokenWeights(f"{filename}: could not be read as weights ({error})") from error
+            content = read_safetensors(filename)
+        elif filename.endswith(".pkl"):
+            content = _of_zoo(read_zoo_pickle(filename), filename)
+        else:
+            content = self._of_torch(read_torch_file(filename), filename)
+        check_content(content, filename)
+        return content
+
+    def _of_torch(self, content: Any, filename: str) -> dict[str, Any]:
+        """As Detectron2 takes it, with its own marks and those of pycls (``.pyth``)."""
+        if not isinstance(content, dict):
+            raise BrokenWeights(f"{filename}: no weights by name, but a {type(content).__name__}")
+        if filename.endswith(".pyth"):
+            content = {"model": content.get("model_state"), "matching_heuristics": True}
+        elif "model" not in content:
+            content = {"model": content}
+        url = self._parsed_url_during_load
+        if url is not None and url.query:
+            if url.query != _HEURISTICS:
+                raise ValueError(f"{url.geturl()}: '{url.query}' unknown, expected {_HEURISTICS}")
+            content["matching_heuristics"] = True
+        return content
 
     def _load_model(self, checkpoint: dict[str, Any]) -> Any:
         if self.load_ema and "ema" in checkpoint:
@@ -149,6 +169,18 @@ class RCFCheckpointer(WholeCheckpointer):
             f"{self._path}: weights of other classes than those of DATASETS: number {number} is "
             f"'{theirs}' there and '{ours}' here; {_ADVICE}"
         )
+
+
+def _of_zoo(content: Any, filename: str) -> dict[str, Any]:
+    """A pickle of the model zoo of Detectron2, or of those before it."""
+    if not isinstance(content, dict):
+        raise BrokenWeights(f"{filename}: no weights by name, but a {type(content).__name__}")
+    if "model" in content and "__author__" in content:
+        return content
+    weights = content.get("blobs", content)
+    if isinstance(weights, dict):
+        weights = {k: v for k, v in weights.items() if not str(k).endswith("_momentum")}
+    return {"model": weights, "__author__": "Caffe2", "matching_heuristics": True}
 
 
 def known_class_names(datasets: Sequence[str]) -> list[str] | None:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from detectron2.config import CfgNode
 from detectron2.utils.file_io import PathManager
-from timm.models import load_state_dict
 from torch import Tensor, nn
 
 from rcf_vis.modeling import TimmBackbone
+from rcf_vis.weight_files import read_state_dict
 
 __all__ = ["load_audio_weights", "load_backbone_weights", "load_part_weights"]
 
@@ -85,7 +85,7 @@ def _read(
     if not os.path.isfile(path):
         raise FileNotFoundError(f"{key} {path!r}: no such file")
     try:
-        weights = load_state_dict(path)
+        weights = read_state_dict(path)
         return weights if convert is None else convert(weights)
     except Exception as error:  # what an unsuitable file makes these raise is of many kinds
         raise ValueError(

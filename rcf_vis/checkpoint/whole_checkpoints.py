@@ -12,17 +12,14 @@ import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from torch import Tensor, nn
 
+from rcf_vis.errors import BrokenWeights
 from rcf_vis.files import whole_file
 
-__all__ = ["BrokenWeights", "WholeCheckpointer", "check_finite"]
+__all__ = ["WholeCheckpointer", "check_finite"]
 
 _LIST = "checkpoints.json"
 _LAST = "last_checkpoint"
 _NUMBERED = re.compile(r"model_\d+\.pth")
-
-
-class BrokenWeights(ValueError):
-    """A file of weights that cannot be read, or has NaN in it."""
 
 
 def check_finite(tensors: Mapping[str, Any], what: str, error: type[Exception]) -> None:

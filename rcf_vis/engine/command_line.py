@@ -15,6 +15,7 @@ from detectron2.engine import default_argument_parser, launch
 from detectron2.utils import comm
 
 from rcf_vis.files import only_run_in
+from rcf_vis.weight_files import add_trust_option, trust_weights
 
 __all__ = ["launch_from_command_line", "own_output_dir"]
 
@@ -27,7 +28,9 @@ def launch_from_command_line(main: Callable[[argparse.Namespace], Any]) -> None:
     Raises:
         SystemExit: ``--config-file`` is no file.
     """
-    arguments = default_argument_parser().parse_args()
+    parser = default_argument_parser()
+    add_trust_option(parser)
+    arguments = parser.parse_args()
     if not os.path.isfile(arguments.config_file):
         raise SystemExit(f"--config-file {arguments.config_file!r}: no such file")
     launch(
@@ -54,6 +57,7 @@ def _run(main: Callable[[argparse.Namespace], Any], arguments: argparse.Namespac
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    trust_weights(arguments.trust_weights)  # of the parent's command line
     return main(arguments)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from rcf_vis.checkpoint import RCFCheckpointer, whole_checkpoints
-from rcf_vis.checkpoint.whole_checkpoints import BrokenWeights
+from rcf_vis.errors import BrokenWeights
 
 
 class Count(nn.Module):

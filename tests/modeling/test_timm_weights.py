@@ -143,3 +143,20 @@ def test_a_trained_rcf_needs_neither(patch_cfg, no_network, tmp_path, caplog):
     DetectionCheckpointer(model).load(cfg.MODEL.WEIGHTS)
     for name, value in trained.state_dict().items():
         torch.testing.assert_close(model.state_dict()[name], value)
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs", "message"),
+    [
+        ("hf-hub:someone/model", {}, "NAME is 'hf-hub:someone/model', expected a name of timm's"),
+        ("resnet18", {"checkpoint_path": "x.pth"}, r"KWARGS has \['checkpoint_path'\], expected"),
+        (
+            "resnet18",
+            {"pretrained_cfg_overlay": {"file": "x.pth"}},
+            "has .'pretrained_cfg_overlay'",
+        ),
+    ],
+)
+def test_timm_reads_no_file_of_its_own(name, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        TimmBackbone(name=name, model_kwargs=kwargs)

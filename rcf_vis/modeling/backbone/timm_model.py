@@ -31,6 +31,8 @@ _ANY_SIZE: dict[str, dict[str, Any]] = {
     "eva": {"dynamic_img_size": True},
 }
 
+_FILES = ("cache_dir", "checkpoint_path")
+
 
 def convert_weights(weights: Mapping[str, Tensor], model: nn.Module) -> Mapping[str, Tensor]:
     """Bring a published state dict to the names and shapes of ``model``.
@@ -68,6 +70,17 @@ def published_cfg(name: str) -> PretrainedCfg:
         raise ValueError(f"MODEL.TIMM.NAME: {error} timm has {known}") from error
 
 
+def _check_sources(name: str, model_kwargs: Mapping[str, Any]) -> None:
+    """A name of timm's registry, and no file or address: timm may run code of those."""
+    others = [key for key in model_kwargs if key.startswith("pretrained") or key in _FILES]
+    if ":" in name or others:
+        found = f"MODEL.TIMM.NAME is {name!r}" if ":" in name else f"KWARGS has {others}"
+        raise ValueError(
+            f"{found}, expected a name of timm's registry alone; weights of a file are read by "
+            "MODEL.TIMM.CHECKPOINT"
+        )
+
+
 def create_timm_model(
     name: str,
     *,
@@ -89,6 +102,7 @@ def create_timm_model(
         ValueError: no such model, or not usable as asked for.
         RuntimeError: the weights could not be fetched or do not fit.
     """
+    _check_sources(name, model_kwargs or {})
     kwargs = _size_arguments(name, img_size)
     if drop_path >= 0:
         kwargs["drop_path_rate"] = drop_path
