@@ -8,23 +8,20 @@ python train_net.py --config-file configs/rcf_r50.yaml --eval-only MODEL.WEIGHTS
 import argparse
 
 from detectron2.config import CfgNode
-from detectron2.engine import default_setup
 from detectron2.evaluation import verify_results
 from detectron2.utils import comm
-from detectron2.utils.logger import setup_logger
 
 from rcf_vis.checkpoint import RCFCheckpointer, known_class_names
 from rcf_vis.config import read_config
 from rcf_vis.data import register_datasets_from_cfg
-from rcf_vis.engine import Trainer, launch_from_command_line, own_output_dir
+from rcf_vis.engine import Trainer, launch_from_command_line, own_output_dir, set_up
 
 
 def main(args: argparse.Namespace) -> dict | None:
     cfg = read_config(args.config_file, args.opts)
     cfg.freeze()
     with own_output_dir(cfg.OUTPUT_DIR):
-        default_setup(cfg, args)
-        setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="rcf_vis")
+        set_up(cfg, args, cfg.OUTPUT_DIR)
         register_datasets_from_cfg(cfg)
         return run(cfg, args)
 

@@ -18,7 +18,7 @@ from detectron2.utils.env import seed_all_rng
 from detectron2.utils.logger import setup_logger
 from torch import Tensor, nn
 
-from rcf_vis import add_rcf_config
+from rcf_vis.config import add_rcf_config, merge_config_file
 from rcf_vis.data import register_datasets_from_cfg
 from rcf_vis.engine import Trainer
 from rcf_vis.synthvis import SynthVISSpec, generate_split
@@ -63,7 +63,7 @@ def setup(output: str, steps: int) -> CfgNode:
     cfg = get_cfg()
     add_rcf_config(cfg)
     cfg.MODEL.PLAIN_CONV_NET = CfgNode({"WIDTHS": [64, 128, 256, 512]})
-    cfg.merge_from_file(str(CONFIG))
+    merge_config_file(cfg, str(CONFIG))
     cfg.MODEL.DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
     cfg.OUTPUT_DIR, cfg.SOLVER.MAX_ITER = output, steps
     spec = SynthVISSpec(width=128, height=96, length=4, train_videos=4, val_videos=1, seed=1)

@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from detectron2.config import get_cfg
 from matplotlib.figure import Figure
 from tabulate import tabulate
 from tqdm import tqdm
 
-from rcf_vis import add_rcf_config
+from rcf_vis.config import read_config
 from rcf_vis.files import whole_file
 from rcf_vis.visualization.plots import save_png
 
@@ -83,10 +82,7 @@ def _flat(node: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def changes(row: Row, args: argparse.Namespace) -> dict[str, Any]:
     """What a row really changes: none of its overrides that the config has without it."""
-    cfg = get_cfg()
-    add_rcf_config(cfg)
-    cfg.merge_from_file(str(ROOT / config_file(row, args)))
-    cfg.merge_from_list(list(args.opts))
+    cfg = read_config(str(ROOT / config_file(row, args)), args.opts)
     changed = cfg.clone()
     changed.merge_from_list(row.overrides)
     before, after = dict(_flat(cfg)), dict(_flat(changed))

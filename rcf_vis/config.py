@@ -1,12 +1,15 @@
 """Configuration keys of RCF; :func:`add_rcf_config` adds them all to a Detectron2 cfg."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from detectron2.config import CfgNode as CN
 from detectron2.config import get_cfg
 from detectron2.projects.deeplab import add_deeplab_config
 
-__all__ = ["add_rcf_config", "read_config"]
+from rcf_vis.config_files import load_config_file
+
+__all__ = ["add_rcf_config", "merge_config_file", "read_config"]
 
 
 def add_rcf_config(cfg: CN) -> None:
@@ -19,7 +22,7 @@ def add_rcf_config(cfg: CN) -> None:
         >>> from detectron2.config import get_cfg
         >>> cfg = get_cfg()
         >>> add_rcf_config(cfg)
-        >>> cfg.merge_from_file("configs/rcf_r50.yaml")
+        >>> merge_config_file(cfg, "configs/rcf_r50.yaml")
     """
     add_deeplab_config(cfg)
     _add_network(cfg)
@@ -33,12 +36,46 @@ def add_rcf_config(cfg: CN) -> None:
 
 
 def read_config(config_file: str, opts: Sequence[str] = ()) -> CN:
-    """The cfg of a yaml file, changed by ``opts``: KEY VALUE KEY VALUE …, as on a command line."""
+    """The cfg of a yaml file, changed by ``opts``: KEY VALUE KEY VALUE …, as on a command line.
+
+    Raises:
+        FileNotFoundError, OSError, KeyError, ValueError: see :func:`merge_config_file`.
+    """
     cfg = get_cfg()
     add_rcf_config(cfg)
-    cfg.merge_from_file(config_file)
-    cfg.merge_from_list(list(opts))
+    merge_config_file(cfg, config_file)
+    with _explained("config options"):
+        cfg.merge_from_list(list(opts))
     return cfg
+
+
+def merge_config_file(cfg: CN, config_file: str) -> None:
+    """Detectron2's ``cfg.merge_from_file``, but that no code runs that the yaml may name.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        OSError: it is no file.
+        KeyError: it has a key that ``cfg`` has not.
+        ValueError: it is no yaml of plain values, or a value is of another type than in ``cfg``.
+    """
+    content = load_config_file(config_file)
+    if content.get("VERSION", cfg.VERSION) != cfg.VERSION:
+        raise ValueError(f"{config_file}: VERSION {content['VERSION']}, expected {cfg.VERSION}")
+    with _explained(config_file):
+        cfg.merge_from_other_cfg(CN(content))
+
+
+@contextmanager
+def _explained(where: str) -> Iterator[None]:
+    """What yacs raises, with the name of the file; it has an AssertionError for many things."""
+    try:
+        yield
+    except KeyError as error:
+        raise KeyError(f"{where}: {error.args[0]}") from error
+    except (AssertionError, AttributeError, MemoryError, RecursionError, TypeError) as error:
+        raise ValueError(f"{where}: {error or type(error).__name__}") from error
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
 
 
 def _add_network(cfg: CN) -> None:

@@ -21,7 +21,7 @@ DEFAULTS = {
     "AUDIO_SAMPLES": 200_000_000,
     "JSON_BYTES": 2**31,
     "ZIP_RATIO": 100,
-    "CONFIG_VALUES": 100_000,
+    "CONFIG_BYTES": 50_000,
 }
 """Name → default; :func:`rcf_vis.config.add_rcf_config` says what each counts."""
 

@@ -22,14 +22,14 @@ from itertools import islice
 from typing import Any
 
 import torch
-from detectron2.config import CfgNode, get_cfg
+from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from rcf_vis import add_rcf_config
 from rcf_vis.audio.feature_cache import AudioFeatureCache
 from rcf_vis.audio.net_weights import open_audio_cache, read_net_weights
+from rcf_vis.config import read_config
 from rcf_vis.data import DatasetError, register_datasets_from_cfg
 from rcf_vis.data.audio import FrameAudio
 from rcf_vis.modeling.audio import build_audio_net
@@ -62,13 +62,10 @@ def parse_args(argv: list[str] | None = None) -> tuple[CfgNode, list[str]]:
     """The config and the names of the data sets."""
     parser = get_parser()
     args = parser.parse_args(argv)
-    cfg = get_cfg()
-    add_rcf_config(cfg)
     try:
-        cfg.merge_from_file(args.config_file)
-        cfg.merge_from_list(args.opts)
+        cfg = read_config(args.config_file, args.opts)
         register_datasets_from_cfg(cfg)
-    except (AssertionError, KeyError, OSError, ValueError) as error:
+    except (KeyError, OSError, ValueError) as error:
         parser.error(str(error))
     if not cfg.DATASETS.AUDIO_CACHE:
         parser.error("DATASETS.AUDIO_CACHE is empty, expected a folder for the features")

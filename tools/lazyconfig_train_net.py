@@ -13,10 +13,9 @@ import argparse
 from typing import Any
 
 from detectron2.config import LazyConfig, instantiate
-from detectron2.engine import default_setup, default_writers, hooks
+from detectron2.engine import default_writers, hooks
 from detectron2.evaluation import inference_on_dataset, print_csv_format
 from detectron2.utils import comm
-from detectron2.utils.logger import setup_logger
 from omegaconf import DictConfig
 from torch import nn
 
@@ -32,6 +31,7 @@ from rcf_vis.engine import (
     launch_from_command_line,
     own_output_dir,
     scale_weights_by_frozen_norms,
+    set_up,
     use_channels_last,
 )
 
@@ -104,7 +104,14 @@ def do_train(cfg: DictConfig, resume: bool) -> None:
 
 
 def main(args: argparse.Namespace) -> dict[str, Any] | None:
-    """Returns the results of ``--eval-only``."""
+    """Returns the results of ``--eval-only``.
+
+    Raises:
+        SystemExit: the config is no Python file: a yaml names what is called as well as a program
+            does, and does not look like one.
+    """
+    if not args.config_file.endswith(".py"):
+        raise SystemExit(f"--config-file {args.config_file!r}: a LazyConfig is a Python file (.py)")
     cfg = LazyConfig.apply_overrides(LazyConfig.load(args.config_file), args.opts)
     with own_output_dir(cfg.train.output_dir, "train.output_dir"):
         return run(cfg, args)
@@ -112,8 +119,7 @@ def main(args: argparse.Namespace) -> dict[str, Any] | None:
 
 def run(cfg: DictConfig, args: argparse.Namespace) -> dict[str, Any] | None:
     """Train or evaluate."""
-    default_setup(cfg, args)
-    setup_logger(cfg.train.output_dir, distributed_rank=comm.get_rank(), name="rcf_vis")
+    set_up(cfg, args, cfg.train.output_dir)
     if not args.eval_only:
         return do_train(cfg, args.resume)
     model = instantiate(cfg.model).to(cfg.train.device)

@@ -5,7 +5,7 @@ from rcf_vis.modeling.memory_format import use_channels_last
 
 from .accumulation import AccumulatingAMPTrainer, AccumulatingTrainer, build_loop, check_batch_size
 from .activation_checkpointing import checkpoint_activations
-from .command_line import launch_from_command_line, own_output_dir
+from .command_line import launch_from_command_line, own_output_dir, set_up
 from .ema import ModelEMA
 from .exact_resume import ExactResume
 from .lazy import WarmupPolyMultiplier, load_dataset
@@ -31,6 +31,7 @@ __all__ = [
     "launch_from_command_line",
     "load_dataset",
     "own_output_dir",
+    "set_up",
     "parameter_groups",
     "scale_weights_by_frozen_norms",
     "use_channels_last",

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import multiprocessing
 import os
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from detectron2.engine import default_argument_parser, launch
+from detectron2.config import CfgNode
+from detectron2.engine import default_argument_parser, default_setup, launch
 from detectron2.utils import comm
+from detectron2.utils.logger import setup_logger
+from omegaconf import DictConfig
 
 from rcf_vis.files import only_run_in
 from rcf_vis.weight_files import add_trust_option, trust_weights
 
-__all__ = ["launch_from_command_line", "own_output_dir"]
+__all__ = ["launch_from_command_line", "own_output_dir", "set_up"]
 
 
 def launch_from_command_line(main: Callable[[argparse.Namespace], Any]) -> None:
@@ -41,6 +46,16 @@ def launch_from_command_line(main: Callable[[argparse.Namespace], Any]) -> None:
         dist_url=arguments.dist_url,
         args=(arguments,),
     )
+
+
+def set_up(cfg: CfgNode | DictConfig, arguments: argparse.Namespace, output_dir: str) -> None:
+    """Detectron2's ``default_setup``, and the log of this package beside its own."""
+    file = Path(arguments.config_file)
+    if file.is_file() and file.read_bytes()[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        # Detectron2 would fail to log it
+        arguments = argparse.Namespace(**{**vars(arguments), "config_file": ""})
+    default_setup(cfg, arguments)
+    setup_logger(output_dir, distributed_rank=comm.get_rank(), name="rcf_vis")
 
 
 def own_output_dir(folder: str, key: str = "OUTPUT_DIR") -> AbstractContextManager[None]:
