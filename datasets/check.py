@@ -21,6 +21,7 @@ import sys
 
 from rcf_vis.data import register_ytvis_instances
 from rcf_vis.data.checks.datasets import Diagnosis, examine, registered_names
+from rcf_vis.data.roots import allow_outside_root
 
 _IMAGES = 500
 
@@ -58,6 +59,10 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--register-audio", nargs=4, action="append", default=[],
         metavar=("NAME", "JSON", "FRAMES", "AUDIO"), help="the same with a folder of audio",
+    )  # fmt: skip
+    parser.add_argument(
+        "--allow-outside-root", action="store_true",
+        help="files that lead out of their folders are no fault (DATASETS.ALLOW_OUTSIDE_ROOT)",
     )  # fmt: skip
     return parser
 
@@ -99,6 +104,8 @@ def main(argv: list[str] | None = None) -> int:
     """Returns the exit status: 0, or 1 where something is wrong or missing."""
     parser = get_parser()
     args = parser.parse_args(argv)
+    if args.allow_outside_root:
+        allow_outside_root()
     own = [*args.register, *args.register_audio]
     for name, *paths in own:
         try:

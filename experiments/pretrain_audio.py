@@ -13,7 +13,6 @@ the audio, to be the MODEL.WEIGHTS of the training.
 """
 
 import argparse
-import json
 import logging
 import statistics
 from collections import deque
@@ -31,6 +30,7 @@ from tqdm import tqdm
 from rcf_vis.checkpoint import RCFCheckpointer, known_class_names
 from rcf_vis.config import read_config
 from rcf_vis.data.audio import FrameAudio
+from rcf_vis.data.json_forms import read_video_json
 from rcf_vis.engine import Trainer
 from rcf_vis.files import whole_file
 from rcf_vis.weight_files import add_trust_option
@@ -42,7 +42,7 @@ logger = logging.getLogger("rcf_vis.pretrain_audio")
 def sounding_categories(dataset: str, num_classes: int) -> dict[int, Tensor]:
     """Video id → ``(num_classes,)`` float32: 1 for the categories of which an object sounds."""
     metadata = MetadataCatalog.get(dataset)
-    content = json.loads(Path(metadata.json_file).read_text(encoding="utf-8"))
+    content = read_video_json(metadata.json_file)
     labels = {video["id"]: torch.zeros(num_classes) for video in content["videos"]}
     for annotation in content.get("annotations") or ():
         of_video = labels.get(annotation["video_id"])  # None: the loader leaves it out, too

@@ -8,6 +8,7 @@ from detectron2.config import get_cfg
 from detectron2.projects.deeplab import add_deeplab_config
 
 from rcf_vis.config_files import load_config_file
+from rcf_vis.limits import DEFAULTS
 
 __all__ = ["add_rcf_config", "merge_config_file", "read_config"]
 
@@ -33,6 +34,7 @@ def add_rcf_config(cfg: CN) -> None:
     _add_solver(cfg)
     _add_augmentation(cfg)
     _add_data(cfg)
+    _add_limits(cfg)
 
 
 def read_config(config_file: str, opts: Sequence[str] = ()) -> CN:
@@ -253,6 +255,8 @@ def _add_data(cfg: CN) -> None:
     # Own data sets without code: a list of [name, json_file, image_root] or, with audio,
     # [name, json_file, image_root, audio_root]; registered before use
     cfg.DATASETS.REGISTER = []
+    # Read what a json names outside of the folder of frames or of audio, by .. or by links
+    cfg.DATASETS.ALLOW_OUTSIDE_ROOT = False
     # Categories of theirs that are no classes: a slot that fires on one is not punished [ours]
     cfg.DATASETS.IGNORE_CLASSES = []
     # Folder of a_t of whole data sets, of tools/cache_audio.py; "" = computed while loading
@@ -324,3 +328,22 @@ def _add_augmentation(cfg: CN) -> None:
     cfg.INPUT.LSJ.MAX_SCALE = 2.0
     # (height, width) in pixels that a larger clip is cropped to; a smaller one is not filled up
     cfg.INPUT.LSJ.SIZE = [360, 640]
+
+
+def _add_limits(cfg: CN) -> None:
+    """What a file may ask for at most; RCF_LIMIT_… in the environment raises them, too."""
+    cfg.LIMITS = CN()
+    # Pixels of an image, of a frame of a video and of a mask
+    cfg.LIMITS.IMAGE_PIXELS = DEFAULTS["IMAGE_PIXELS"]
+    # Frames of a video of a data set
+    cfg.LIMITS.VIDEO_FRAMES = DEFAULTS["VIDEO_FRAMES"]
+    # Length of the outlines of the polygons of a mask, and the largest coordinate, in pixels
+    cfg.LIMITS.OUTLINE_PIXELS = DEFAULTS["OUTLINE_PIXELS"]
+    # Samples of an audio track of a data set, of all channels together
+    cfg.LIMITS.AUDIO_SAMPLES = DEFAULTS["AUDIO_SAMPLES"]
+    # Bytes of a json, unpacked
+    cfg.LIMITS.JSON_BYTES = DEFAULTS["JSON_BYTES"]
+    # How many times as large as packed a file in a zip may be
+    cfg.LIMITS.ZIP_RATIO = DEFAULTS["ZIP_RATIO"]
+    # Bytes of a config, and its values where aliases are written out; only of the environment
+    cfg.LIMITS.CONFIG_BYTES = DEFAULTS["CONFIG_BYTES"]

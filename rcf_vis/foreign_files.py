@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from rcf_vis.errors import DatasetError
 from rcf_vis.limits import check_limit
 
-__all__ = ["check_regular", "open_regular", "parse_json", "read_json_bytes"]
+__all__ = ["check_regular", "open_regular", "parse_json", "read_json_bytes", "read_json_text"]
 
 _CHUNK = 1 << 20
 _KINDS = {
@@ -60,7 +60,7 @@ def read_json_bytes(path: str | os.PathLike) -> bytes:
     try:
         with open_regular(path) as file:
             check_limit("JSON_BYTES", os.fstat(file.fileno()).st_size, f"{name}: bytes of a json")
-            return _read_text(file, name)
+            return read_json_text(file, name)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -82,8 +82,12 @@ def parse_json(content: bytes, name: str) -> Any:
         raise DatasetError(f"{name}: not a complete json ({error})", "json") from error
 
 
-def _read_text(file: BinaryIO, name: str) -> bytes:
-    """All of a file, given up at the first zeros that no text has, before they fill the memory."""
+def read_json_text(file: BinaryIO, name: str) -> bytes:
+    """All of an open json, given up at zeros that no text has, before they fill the memory.
+
+    Raises:
+        DatasetError: there are such, or more bytes than ``LIMITS.JSON_BYTES``.
+    """
     pieces, size, no_text = [], 0, b"\0"
     while piece := file.read(_CHUNK):
         if not pieces and not json.detect_encoding(piece).startswith("utf-8"):

@@ -17,8 +17,8 @@ __all__ = ["DEFAULTS", "apply_limits", "check_limit", "limit"]
 DEFAULTS = {
     "IMAGE_PIXELS": 50_000_000,
     "VIDEO_FRAMES": 100_000,
-    "OUTLINE_PIXELS": 1_000_000,
-    "AUDIO_SAMPLES": 200_000_000,
+    "OUTLINE_PIXELS": 2_500_000,
+    "AUDIO_SAMPLES": 50_000_000,
     "JSON_BYTES": 2**31,
     "ZIP_RATIO": 100,
     "CONFIG_BYTES": 50_000,

@@ -40,7 +40,7 @@ from .categories import (
 )
 from .coco import load_coco_stills
 from .json_forms import YTVIS_JSON, set_aside
-from .json_rules import read_json
+from .json_rules import OnFault, raise_fault, read_json
 from .layouts import (
     DatasetPaths,
     Layout,
@@ -64,7 +64,7 @@ class DatasetLoader(ABC):
 
     name: str
     ignore_classes: tuple[str, ...] = ()  # categories of its json that are no classes
-    stops_at_first_fault: ClassVar[bool] = False  # its reader, where others collect them all
+    has_own_reader: ClassVar[bool] = False  # not that of the YouTube-VIS json
 
     @abstractmethod
     def paths(self) -> DatasetPaths:
@@ -130,17 +130,18 @@ class _PublicLoader(DatasetLoader):
 class _CocoLoader(_PublicLoader):
     """Still images of COCO. Loaders see no cfg, so each choice of classes has a name of its own."""
 
-    stops_at_first_fault: ClassVar[bool] = True
+    has_own_reader: ClassVar[bool] = True
 
     year: int
     loose: bool
 
-    def load(self, paths: DatasetPaths) -> list[dict[str, Any]]:
+    def load(self, paths: DatasetPaths, on_fault: OnFault = raise_fault) -> list[dict[str, Any]]:
         return load_coco_stills(
             paths.json_file,
             paths.image_root,
             class_map=coco_to_ytvis(self.year, loose=self.loose),
             classes=MetadataCatalog.get(self.name).thing_classes,
+            on_fault=on_fault,
         )
 
 

@@ -9,7 +9,6 @@ they are drawn when a clip is made.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,19 @@ from detectron2.structures import BoxMode
 from rcf_vis.errors import DatasetError
 
 from .categories import COCO_NAMES
-from .json_rules import check_keys, read_json
+from .json_rules import (
+    OnFault,
+    check_box,
+    check_keys,
+    check_size,
+    note,
+    raise_fault,
+    read_crowd,
+    read_json,
+    with_fault,
+)
+from .masks import check_polygons, rle_areas_covered, to_compressed_rle
+from .roots import Root
 
 __all__ = ["load_coco_stills"]
 
@@ -33,7 +44,12 @@ _OBJECT_KEYS = {**_ANNOTATION_KEYS, "bbox": list}
 
 
 def load_coco_stills(
-    json_file: str, image_root: str, *, class_map: Mapping[str, str], classes: Sequence[str]
+    json_file: str,
+    image_root: str,
+    *,
+    class_map: Mapping[str, str],
+    classes: Sequence[str],
+    on_fault: OnFault = raise_fault,
 ) -> list[dict[str, Any]]:
     """Load the objects of some of COCO's classes. Images are not opened.
 
@@ -43,6 +59,8 @@ def load_coco_stills(
         class_map: name in COCO → name in ``classes``, see
             :func:`~rcf_vis.data.categories.coco_to_ytvis`. Objects of other classes are left out.
         classes: the names of the contiguous categories, in order.
+        on_fault: is called with each fault of an image or an object, which is left out where it
+            returns.
 
     Returns:
         One dict an image with at least one object, in the json's order: ``video_id`` (the image's
@@ -54,25 +72,36 @@ def load_coco_stills(
 
     Raises:
         FileNotFoundError: there is no such json.
-        DatasetError: the json is broken, lacks a key, contradicts itself, or has other categories.
+        DatasetError: the json is broken, lacks a key, contradicts itself, or has other categories;
+            a mask cannot be drawn; a file name leads out of the folder.
     """
     start = time.perf_counter()
     content = read_json(json_file, "COCO's json of instances")
     check_keys(content, _CONTENT_KEYS, json_file)
     category_index = _read_categories(content["categories"], json_file, class_map, classes)
-    records = _read_images(content["images"], json_file, os.path.abspath(image_root))
-    counts = _read_annotations(content["annotations"], json_file, records, category_index)
-    kept = [record for record in records.values() if record["annotations"][0]]
+    records: dict[int, dict[str, Any] | None] = {}  # None for an image that is at fault
+    root = Root(image_root)
+    for position, image in enumerate(content["images"]):
+        where = f"{json_file}: images[{position}]"
+        with_fault(on_fault, _add_image, image, where, json_file, records, root)
+    counts: Counter[str] = Counter()
+    seen: set[int] = set()
+    for position, annotation in enumerate(content["annotations"]):
+        where = f"{json_file}: annotations[{position}]"
+        with_fault(on_fault, _add_object, annotation, where, records, category_index, seen, counts)
+    if counts["crowds"]:
+        note(on_fault, json_file, f"{counts['crowds']} crowds are left out")
+    if counts["without mask"]:
+        text = f"left out {counts['without mask']} objects without a polygon of three points"
+        note(on_fault, json_file, text)
+    kept = [record for record in records.values() if record and record["annotations"][0]]
     logger.info(
-        "Loaded %d of %d images, %d objects, from %s in %.1f s; left out %d crowds and %d objects "
-        "without a polygon of three points",
+        "Loaded %d of %d images, %d objects, from %s in %.1f s",
         len(kept),
         len(records),
         counts["objects"],
         json_file,
         time.perf_counter() - start,
-        counts["crowds"],
-        counts["without mask"],
     )
     return kept
 
@@ -94,84 +123,93 @@ def _read_categories(
     return category_index
 
 
-def _read_images(images: list, json_file: str, image_root: str) -> dict[int, dict[str, Any]]:
-    """Image id → record without objects."""
-    records: dict[int, dict[str, Any]] = {}
-    for position, image in enumerate(images):
-        check_keys(image, _IMAGE_KEYS, f"{json_file}: images[{position}]")
-        where = f"{json_file}: image {image['id']}"
-        if image["id"] in records:
-            raise DatasetError(f"{where}: this id is there twice; expected ids to be unique")
-        if min(image["width"], image["height"]) < 1:
-            raise DatasetError(f"{where}: {image['width']}x{image['height']} is no size")
-        records[image["id"]] = {
-            "video_id": image["id"],
-            "height": image["height"],
-            "width": image["width"],
-            "length": 1,
-            "still_image": True,
-            "file_names": [os.path.join(image_root, image["file_name"])],
-            "annotations": [[]],
-        }
-    return records
-
-
-def _read_annotations(
-    annotations: list,
+def _add_image(
+    image: Any,
+    where: str,
     json_file: str,
-    records: dict[int, dict[str, Any]],
-    category_index: dict[int, int | None],
-) -> Counter:
-    """Add to each record its objects; count what was added and what was left out."""
-    counts: Counter = Counter()
-    seen: set[int] = set()
-    for position, annotation in enumerate(annotations):
-        where = f"{json_file}: annotations[{position}]"
-        check_keys(annotation, _ANNOTATION_KEYS, where)
-        if annotation["id"] in seen:
-            raise DatasetError(
-                f"{where}: id {annotation['id']} is there twice, expected unique ids"
-            )
-        seen.add(annotation["id"])
-        if annotation["image_id"] not in records:
-            raise DatasetError(f"{where}: 'images' has no image {annotation['image_id']}")
-        if annotation["category_id"] not in category_index:
-            raise DatasetError(
-                f"{where}: category_id {annotation['category_id']} is not in 'categories'"
-            )
-        category = category_index[annotation["category_id"]]
-        if category is None:
-            continue
-        if annotation.get("iscrowd", 0):
-            counts["crowds"] += 1
-            continue
-        segmentation = _usable_segmentation(annotation, where)
-        if segmentation is None:
-            counts["without mask"] += 1
-            continue
-        counts["objects"] += 1
-        records[annotation["image_id"]]["annotations"][0].append(
-            {
-                "id": annotation["id"],
-                "category_id": category,
-                "iscrowd": 0,
-                "segmentation": segmentation,
-                "bbox": annotation["bbox"],
-                "bbox_mode": BoxMode.XYWH_ABS,
-            }
+    records: dict[int, dict[str, Any] | None],
+    root: Root,
+) -> None:
+    """Add an image's record without objects."""
+    check_keys(image, _IMAGE_KEYS, where)
+    where, number = f"{json_file}: image {image['id']}", image["id"]
+    if number in records:
+        raise DatasetError(f"{where}: this id is there twice; expected ids to be unique")
+    records[number] = None
+    check_size(image, where)
+    records[number] = {
+        "video_id": number,
+        "height": image["height"],
+        "width": image["width"],
+        "length": 1,
+        "still_image": True,
+        "file_names": [root.place(image["file_name"], where)],
+        "annotations": [[]],
+    }
+
+
+def _add_object(
+    annotation: Any,
+    where: str,
+    records: Mapping[int, dict[str, Any] | None],
+    category_index: Mapping[int, int | None],
+    seen: set[int],
+    counts: Counter[str],
+) -> None:
+    """Add an object to the record of its image; count what is added and what is left out."""
+    check_keys(annotation, _ANNOTATION_KEYS, where)
+    if annotation["id"] in seen:
+        raise DatasetError(f"{where}: id {annotation['id']} is there twice, expected unique ids")
+    seen.add(annotation["id"])
+    if annotation["image_id"] not in records:
+        raise DatasetError(f"{where}: 'images' has no image {annotation['image_id']}")
+    if annotation["category_id"] not in category_index:
+        raise DatasetError(
+            f"{where}: category_id {annotation['category_id']} is not in 'categories'"
         )
-    return counts
+    category, record = category_index[annotation["category_id"]], records[annotation["image_id"]]
+    if category is None or record is None:
+        return
+    if read_crowd(annotation, where):
+        counts["crowds"] += 1
+        return
+    segmentation = _usable_segmentation(annotation, record, where)
+    if segmentation is None:
+        counts["without mask"] += 1
+        return
+    counts["objects"] += 1
+    record["annotations"][0].append(
+        {
+            "id": annotation["id"],
+            "category_id": category,
+            "iscrowd": 0,
+            "segmentation": segmentation,
+            "bbox": annotation["bbox"],
+            "bbox_mode": BoxMode.XYWH_ABS,
+        }
+    )
 
 
-def _usable_segmentation(annotation: dict[str, Any], where: str) -> dict | list | None:
+def _usable_segmentation(
+    annotation: dict[str, Any], record: dict[str, Any], where: str
+) -> dict | list | None:
     """RLE as it is; polygons without those that enclose nothing, None where no polygon is left."""
     check_keys(annotation, _OBJECT_KEYS, where)
+    check_box(annotation["bbox"], where)
     segmentation = annotation.get("segmentation")
-    if isinstance(segmentation, dict):
-        return segmentation
-    if not isinstance(segmentation, list) or not all(isinstance(p, list) for p in segmentation):
+    is_list = isinstance(segmentation, list) and all(isinstance(p, list) for p in segmentation)
+    if not is_list and not isinstance(segmentation, dict):
         raise DatasetError(
-            f"{where}: 'segmentation' is {segmentation!r:.80}, expected polygons or RLE"
+            f"{where}: 'segmentation' is {segmentation!r:.80}, expected polygons or RLE", "masks"
         )
-    polygons = [part for part in segmentation if len(part) >= 6 and len(part) % 2 == 0]
+    try:
+        if isinstance(segmentation, dict):
+            rle = to_compressed_rle(segmentation, record["height"], record["width"])
+            if rle_areas_covered([rle])[0] != record["height"] * record["width"]:
+                raise ValueError("run lengths that do not cover the image")
+            return rle
+        polygons = [part for part in segmentation if len(part) >= 6 and len(part) % 2 == 0]
+        check_polygons(polygons)  # drawn when a clip is made
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise DatasetError(f"{where}: {error}", "masks") from error
     return polygons or None

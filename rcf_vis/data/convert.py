@@ -102,4 +102,5 @@ def _read(json_file: str) -> tuple[dict[str, Any], list | None]:
     if content.get("annotations") is None:
         return dict(content), None
     ids = classes["thing_dataset_id_to_contiguous_id"]
-    return dict(content), list(read_tracks(content["annotations"], json_file, videos, ids))
+    tracks = read_tracks(content["annotations"], json_file, videos, ids, all_crowds=True)
+    return dict(content), list(tracks)

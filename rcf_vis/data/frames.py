@@ -9,18 +9,15 @@ from typing import overload
 import numpy as np
 import torch
 from detectron2.data import transforms as T
-from detectron2.data.detection_utils import read_image
-from detectron2.utils.file_io import PathManager
 from PIL import Image
 from torch.nn import functional as F
 
 from rcf_vis.errors import DatasetError
 
 from .augmentation import frame_to_tensor
+from .images import open_image, orientation_of, to_array
 
 __all__ = ["LazyFrames", "read_frame", "read_resized_frame"]
-
-_ORIENTATION = 0x0112  # of EXIF
 
 
 def read_frame(
@@ -39,13 +36,13 @@ def read_frame(
 
     Raises:
         FileNotFoundError: there is no such image.
-        DatasetError: the image is broken, or of another size than the video.
+        DatasetError: the image is broken or too large, see :func:`.images.open_image`, or of
+            another size than the video.
     """
     where = f"video {video_id}, frame {file_name}"
-    with _explained(where):
-        image = read_image(file_name, format=image_format)
-    _check_size(where, image.shape[1::-1], (width, height))
-    return image
+    with _explained(where), open_image(file_name) as image:
+        _check_size(image, (width, height))
+        return to_array(image, image_format)
 
 
 def read_resized_frame(
@@ -72,16 +69,13 @@ def read_resized_frame(
         FileNotFoundError, DatasetError: as :func:`read_frame`.
     """
     where = f"video {video_id}, frame {file_name}"
-    with _explained(where), PathManager.open(file_name, "rb") as file:
-        image = Image.open(file)
-        found = image.size
-        if image.mode != "RGB" or _is_turned(image):
-            pixels = np.array(read_image(file_name, format="RGB"))
-            found = pixels.shape[1::-1]
-        else:
+    with _explained(where), open_image(file_name) as image:
+        _check_size(image, (width, height))
+        if image.mode == "RGB" and orientation_of(image) == 1:
             image.draft(None, size[::-1])  # of no effect but for a JPEG
             pixels = np.array(image)
-    _check_size(where, found, (width, height))
+        else:
+            pixels = np.array(to_array(image, "RGB"))
     if pixels.shape[:2] != size:
         resized = F.interpolate(
             torch.from_numpy(pixels).permute(2, 0, 1)[None],
@@ -93,30 +87,24 @@ def read_resized_frame(
     return pixels if image_format == "RGB" else pixels[:, :, ::-1]
 
 
-def _is_turned(image: Image.Image) -> bool:
-    """Whether EXIF says so, or may say so: what it says can be broken in a good picture."""
-    try:
-        return image.getexif().get(_ORIENTATION, 1) != 1
-    except Exception:  # Pillow raises of many kinds; Detectron2 then takes the picture as it is
-        return True
-
-
 @contextmanager
 def _explained(where: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{where}: no such file") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DatasetError(f"{where}: the image cannot be read ({error})") from error
+    except DatasetError as error:
+        raise DatasetError(f"{where}: {error}", error.kind) from error
 
 
-def _check_size(where: str, found: tuple[int, int], expected: tuple[int, int]) -> None:
-    """(width, height) of the image and of the json."""
-    if tuple(found) != expected:
+def _check_size(image: Image.Image, expected: tuple[int, int]) -> None:
+    """Of the header against (width, height) of the json: nothing is decoded yet."""
+    found = image.size if orientation_of(image) < 5 else image.size[::-1]  # turned on its side
+    if found != expected:
         raise DatasetError(
-            f"{where}: the image has {found[0]}x{found[1]} pixels (width x height); expected "
-            f"{expected[0]}x{expected[1]} as in the json, for each frame of the video"
+            f"the image has {found[0]}x{found[1]} pixels (width x height); expected "
+            f"{expected[0]}x{expected[1]} as in the json, for each frame of the video",
+            "images",
         )
 
 

@@ -12,20 +12,27 @@ CocoVID        ``images`` with a ``video_id``             the images of a video 
 
 from __future__ import annotations
 
-import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from itertools import compress
 from typing import Any
 
 from rcf_vis.errors import DatasetError
 
-from .json_rules import OnFault, check_keys, id_of, raise_fault, read_json
+from .json_rules import (
+    OnFault,
+    check_keys,
+    check_size,
+    id_of,
+    note,
+    raise_fault,
+    read_crowd,
+    read_json,
+    with_fault,
+)
 from .masks import to_compressed_rle
 
 __all__ = ["YTVIS_JSON", "read_video_json", "set_aside", "to_ytvis"]
-
-logger = logging.getLogger(__name__)
 
 YTVIS_JSON = (
     "a YouTube-VIS json with the keys 'videos', 'categories' and 'annotations', or one of COCO's "
@@ -120,7 +127,7 @@ class _Reader:
         self.of_videos = of_videos
         self.images: dict[int, _Image] = {}
         for position, image in enumerate(content["images"]):
-            _with_fault(on_fault, self._add_image, position, image)
+            with_fault(on_fault, self._add_image, position, image)
         self.place: dict[int, tuple[dict, int]] = {}  # image → its video, and which frame it is
         self.videos = self._videos(content["videos"]) if of_videos else self._stills()
 
@@ -130,6 +137,7 @@ class _Reader:
         check_keys(
             image, _IMAGE_KEYS | ({"video_id": int} if self.of_videos else {}) | order, where
         )
+        check_size(image, where)
         if image["id"] in self.images:
             raise DatasetError(f"{where}: this id is there twice; expected ids to be unique", "ids")
         self.images[image["id"]] = image
@@ -151,7 +159,11 @@ class _Reader:
             return made
         for position, video in enumerate(videos):
             where = f"{self.json_file}: videos[{position}]{id_of(video)}"
-            check_keys(video, {"id": int}, where)
+            try:
+                check_keys(video, {"id": int}, where)
+            except DatasetError as fault:
+                self.on_fault(fault)
+                continue
             own = frames.pop(video["id"], [])
             if not own:
                 self.on_fault(DatasetError(f"{where}: no image has this video_id", "lengths"))
@@ -185,7 +197,7 @@ class _Reader:
         tracks: dict[Any, dict[str, Any]] = {}
         seen: set[int] = set()
         for position, annotation in enumerate(annotations):
-            _with_fault(self.on_fault, self._add_mask, position, annotation, tracks, seen, counts)
+            with_fault(self.on_fault, self._add_mask, position, annotation, tracks, seen, counts)
         self._report(counts)
         made = list(tracks.values())
         numbers = [track["id"] for track in made]
@@ -217,8 +229,8 @@ class _Reader:
         if mask is None:
             counts["objects without a mask"] += 1
             return
-        crowd = bool(annotation.get("iscrowd"))
-        counts["crowds" if crowd else "objects"] += 1
+        crowd = read_crowd(annotation, where)
+        counts["objects"] += 1
         key, number = self._track_of(annotation, video, where, crowd)
         track = tracks.setdefault(
             key,
@@ -256,25 +268,12 @@ class _Reader:
             )
             self.on_fault(DatasetError(message, "masks"))
         if counts["objects without a mask"]:
-            logger.warning(
-                "%s: left out %d objects without a mask",
-                self.json_file,
-                counts["objects without a mask"],
-            )
-        if counts["crowds"]:
-            logger.warning("%s: %d crowds are not trained on", self.json_file, counts["crowds"])
+            text = f"left out {counts['objects without a mask']} objects without a mask"
+            note(self.on_fault, self.json_file, text)
 
 
 def _place_in_time(image: _Image) -> list[int]:
     return [image.get(key, 0) for key in _ORDER_KEYS]
-
-
-def _with_fault(on_fault: OnFault, function: Callable, *args: Any) -> None:
-    """Call a function, and ``on_fault`` with the DatasetError that it raises."""
-    try:
-        function(*args)
-    except DatasetError as fault:
-        on_fault(fault)
 
 
 def _mask_of(annotation: dict[str, Any], video: dict[str, Any], where: str) -> dict | None:

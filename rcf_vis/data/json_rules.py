@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-import json
-import os
+import logging
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 from rcf_vis.errors import DatasetError
+from rcf_vis.foreign_files import parse_json, read_json_bytes
+from rcf_vis.limits import check_limit
 
 __all__ = [
     "Faults",
     "OnFault",
+    "check_box",
     "check_keys",
+    "check_size",
     "id_of",
+    "is_number",
+    "is_text",
+    "note",
     "raise_fault",
+    "read_crowd",
     "read_json",
+    "with_fault",
 ]
+
+logger = logging.getLogger(__name__)
+
+_IDS = range(-(2**63), 2**63)  # of the arrays and tensors that hold them
+_FARTHEST = 1e9  # pixels
 
 OnFault = Callable[[DatasetError], None]
 """Is called with each fault; what is at fault is left out where it returns."""
@@ -35,11 +50,13 @@ class Faults:
 
     Args:
         limit: messages that are kept of each kind.
+        notes: what one should know, but is not wrong.
     """
 
     limit: int = 10
     counts: Counter[str] = field(default_factory=Counter)
     messages: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    notes: list[str] = field(default_factory=list)
 
     def __call__(self, fault: DatasetError) -> None:
         self.counts[fault.kind] += 1
@@ -47,8 +64,24 @@ class Faults:
             self.messages[fault.kind].append(str(fault))
 
 
+def with_fault(on_fault: OnFault, function: Callable[..., None], *args: Any) -> None:
+    """Call a function, and ``on_fault`` with the DatasetError that it raises."""
+    try:
+        function(*args)
+    except DatasetError as fault:
+        on_fault(fault)
+
+
+def note(on_fault: OnFault, json_file: str, message: str) -> None:
+    """Say what is no fault: among the notes of a check, else in the log."""
+    if isinstance(on_fault, Faults):
+        on_fault.notes.append(message)
+    else:
+        logger.warning("%s: %s", json_file, message)
+
+
 def read_json(json_file: str, expected: str) -> dict[str, Any]:
-    """The content of a json that has a dict at the top.
+    """The content of a json that has a dict at the top; UTF-8 or UTF-16, see :func:`parse_json`.
 
     Args:
         json_file: its path.
@@ -56,15 +89,12 @@ def read_json(json_file: str, expected: str) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is no such json.
-        DatasetError: it is cut off, no json, or has something else at the top.
+        DatasetError: it is cut off, no json, too large, or has something else at the top.
     """
-    if not os.path.isfile(json_file):
-        raise FileNotFoundError(f"{json_file}: no such file; expected {expected}")
     try:
-        with open(json_file, encoding="utf-8") as file:
-            content = json.load(file)
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{json_file}: not a complete json ({error})", "json") from error
+        content = parse_json(read_json_bytes(json_file), json_file)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{json_file}: no such file; expected {expected}") from error
     if not isinstance(content, dict):
         raise DatasetError(
             f"{json_file}: a {type(content).__name__} at the top; expected a dict, {expected}",
@@ -85,10 +115,64 @@ def check_keys(item: Any, keys: Mapping[str, type], where: str) -> None:
             raise DatasetError(
                 f"{where}: key '{key}' is missing; expected {', '.join(keys)}", "keys"
             )
-        if not isinstance(item[key], kind) or isinstance(item[key], bool):
+        value = item[key]
+        if not isinstance(value, kind) or isinstance(value, bool):
             raise DatasetError(
-                f"{where}: '{key}' is {item[key]!r:.80}, expected {kind.__name__}", "keys"
+                f"{where}: '{key}' is {value!r:.80}, expected {kind.__name__}", "keys"
             )
+        if kind is int and value not in _IDS:
+            raise DatasetError(f"{where}: '{key}' is {value:.3e}, more than 64 bits hold", "keys")
+        if kind is str and not is_text(value):
+            raise DatasetError(f"{where}: '{key}' is {value!r:.80}, which is no text", "keys")
+
+
+def check_size(item: Mapping[str, Any], where: str) -> None:
+    """Raise a DatasetError unless ``width`` and ``height`` are a size, and one within the limit."""
+    width, height = item["width"], item["height"]
+    if min(width, height) < 1:
+        raise DatasetError(f"{where}: {width}x{height} is no size", "videos")
+    check_limit("IMAGE_PIXELS", width * height, f"{where}: {width}x{height} pixels")
+
+
+def is_number(value: Any) -> bool:
+    """True for a number that is neither nan nor infinite, also as a float; a bool is none."""
+    if type(value) is not float and (not isinstance(value, Real) or isinstance(value, bool)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int of 400 digits
+        return False
+
+
+def check_box(box: Any, where: str) -> None:
+    """Raise a DatasetError unless a box is four numbers that can be pixels."""
+    if (
+        not isinstance(box, list)
+        or len(box) != 4
+        or not all(is_number(value) and abs(value) <= _FARTHEST for value in box)
+    ):
+        raise DatasetError(f"{where}: the box {box!r:.80}, expected four numbers", "boxes")
+
+
+def read_crowd(annotation: Mapping[str, Any], where: str) -> bool:
+    """Whether an annotation is a crowd, which is neither trained on nor looked for."""
+    value = annotation.get("iscrowd")
+    if value is None:
+        return False
+    if not isinstance(value, (bool, int, float)) or value not in (0, 1):
+        raise DatasetError(f"{where}: 'iscrowd' is {value!r:.80}, expected 0 or 1", "crowds")
+    return bool(value)
+
+
+def is_text(value: Any) -> bool:
+    """Whether it can be a name, also of a file: with a NUL, or half a surrogate pair, it cannot."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def id_of(item: Any) -> str:

@@ -1,7 +1,8 @@
 """Run-length encoded masks: bring each form that a json may hold to one, and decode safely.
 
-pycocotools reads past the end of a truncated run-length string, and leaves pixels that no run
-covers unset. So each string is checked here, in numpy, before pycocotools sees it.
+pycocotools reads past the end of a truncated run-length string, writes past the end of a mask where
+a run is negative, and takes memory for each pixel along a polygon. So each mask is checked here, in
+numpy, before pycocotools sees it.
 """
 
 from __future__ import annotations
@@ -13,10 +14,20 @@ import numpy as np
 import pycocotools.mask as mask_util
 from PIL import Image
 
-__all__ = ["decode_rles", "is_complete", "rle_areas_covered", "to_compressed_rle"]
+from rcf_vis.limits import check_limit
+
+__all__ = [
+    "check_polygons",
+    "decode_rles",
+    "is_complete",
+    "rle_areas_covered",
+    "to_compressed_rle",
+]
 
 _ALPHABET = bytes(range(48, 48 + 64))  # six bits a character
-_MAX_GROUPS = 12  # longer runs would not fit into 64 bits; no video is that large
+_MAX_GROUPS = 7  # of five bits
+_BEYOND = 2**31 - 1  # stands for a run that is longer; no mask is that large
+_NUMBERS = (float, np.floating, np.integer)
 _FORMS = "a dict with 'size' and 'counts' (str or list), or a list of polygons"
 
 
@@ -60,7 +71,7 @@ def rle_areas_covered(rles: Sequence[dict]) -> np.ndarray:
         rles: N compressed masks with ``counts`` as str or bytes.
 
     Returns:
-        (N,) int64; −1 where ``counts`` is not a run-length string.
+        (N,) int64; −1 where ``counts`` is not a run-length string, or has a negative run.
     """
     counts = [_as_bytes(rle["counts"]) for rle in rles]
     totals = np.full(len(counts), -1, dtype=np.int64)
@@ -99,10 +110,31 @@ def decode_rles(
     return [stacked[:, :, i] for i in range(stacked.shape[2])]
 
 
-def _encode_polygons(polygons: list, height: int, width: int) -> dict:
+def check_polygons(polygons: list) -> None:
+    """Raise a ValueError unless the polygons of a mask can be drawn.
+
+    Each needs three points of finite coordinates; all outlines together are at most
+    ``LIMITS.OUTLINE_PIXELS`` long, and no coordinate is larger than that.
+    """
+    length = 0.0
     for polygon in polygons:
         if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
             raise ValueError("a polygon needs at least three points [x0, y0, x1, y1, x2, y2, …]")
+        kinds = set(map(type, polygon))
+        if not kinds <= {int, float} and not all(issubclass(kind, _NUMBERS) for kind in kinds):
+            raise ValueError(f"a polygon of {polygon!r:.80}, expected numbers")
+        points = np.array(polygon, dtype=np.float64).reshape(-1, 2)
+        farthest = np.abs(points).max()
+        if not farthest < np.inf:
+            raise ValueError("a polygon with a coordinate that is not finite")
+        with np.errstate(over="ignore"):
+            steps = np.abs(points - np.roll(points, -1, axis=0)).max(axis=1)
+            length = max(length + steps.sum() + len(points), farthest)
+    check_limit("OUTLINE_PIXELS", int(min(length, 2**63)), "pixels along polygons")
+
+
+def _encode_polygons(polygons: list, height: int, width: int) -> dict:
+    check_polygons(polygons)
     if not polygons:
         return _encode_runs([height * width], height, width)
     rle = mask_util.merge(mask_util.frPyObjects(polygons, height, width))
@@ -166,15 +198,33 @@ def _taken(side: int, sampled: int) -> np.ndarray:
 
 
 def _covered_pixels(counts: list[bytes]) -> np.ndarray:
-    """Sum of the runs of each string, (N,) int64."""
+    """Sum of the runs of each string, (N,) int64; −1 where one is negative or beyond all masks."""
     codes = np.frombuffer(b"".join(counts), dtype=np.uint8) - np.uint8(48)
     values, first = _values_of_runs(codes)
     ends = np.searchsorted(first, np.cumsum([len(text) for text in counts]))
     starts = np.concatenate(([0], ends[:-1]))
-    times = np.repeat(ends, ends - starts) - np.arange(len(values))
-    times = (times + 1) >> 1
-    times[starts] = 1
-    return np.add.reduceat(values * times, starts)
+    runs = _added_up(values, starts, ends - starts)
+    totals = np.add.reduceat(runs, starts)
+    wrong = runs.view(np.uint64) >= _BEYOND  # as such, negative ones are large
+    if wrong.any():
+        totals[np.searchsorted(ends, np.flatnonzero(wrong), side="right")] = -1
+    return totals
+
+
+def _added_up(values: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Runs (K,) int64 of the strings from what is written of each.
+
+    From the fourth run of a string on, that is the difference to the run before the last: so each
+    run is a sum over each second value before it, up to the second or third of its string.
+    """
+    sums = values.astype(np.int64)
+    for parity in (0, 1):
+        sums[parity::2] = sums[parity::2].cumsum()
+    before = np.stack([sums[starts], np.where(starts, sums[starts - 1], 0)])  # third, second run
+    place = np.arange(len(values)) - np.repeat(starts, lengths)
+    runs = sums - np.where(place & 1, *np.repeat(before[::-1], lengths, axis=1))
+    runs[starts] = values[starts]
+    return runs
 
 
 def _values_of_runs(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -195,7 +245,7 @@ def _values_of_runs(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _values_of_groups(codes: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """Runs of two groups or more, from the place of their first group."""
+    """Runs of two groups or more, from the place of their first group, cut off at ±_BEYOND."""
     values, going_on = (codes[first] & 31).astype(np.int64), np.arange(len(first))
     for place in range(1, _MAX_GROUPS):
         groups = codes[first[going_on] + place].astype(np.int64)
@@ -205,4 +255,5 @@ def _values_of_groups(codes: np.ndarray, first: np.ndarray) -> np.ndarray:
         going_on = going_on[~last]
         if not len(going_on):
             break
-    return values
+    values[going_on] = _BEYOND
+    return values.clip(-_BEYOND, _BEYOND)

@@ -10,8 +10,11 @@ from typing import Any
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
+from rcf_vis.limits import apply_limits
+
 from .catalog import DatasetLoader, is_ours
 from .layouts import DatasetPaths
+from .roots import allow_outside_root
 
 __all__ = ["register_datasets_from_cfg", "register_ytvis_instances"]
 
@@ -81,14 +84,18 @@ def register_ytvis_instances(
 
 
 def register_datasets_from_cfg(cfg: CfgNode) -> None:
-    """Register each entry of ``cfg.DATASETS.REGISTER``.
+    """Register each entry of ``cfg.DATASETS.REGISTER``, and let the ``LIMITS`` of the cfg hold.
 
     An entry is ``[name, json file, folder of frames]``, with the folder of audio as a fourth part
     where there is audio.
 
     Raises:
-        ValueError: an entry is not of this form, or its name is taken by another data set.
+        ValueError: an entry is not of this form, or its name is taken by another data set; a limit
+            is no whole number over 0.
     """
+    apply_limits(cfg.LIMITS)
+    if cfg.DATASETS.ALLOW_OUTSIDE_ROOT:
+        allow_outside_root()
     for entry in cfg.DATASETS.REGISTER:
         if (
             not isinstance(entry, Sequence)

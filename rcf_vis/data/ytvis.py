@@ -7,9 +7,9 @@ The rules are here alone. Training and testing stop at the first fault; the chec
 from __future__ import annotations
 
 import logging
-import math
 import os
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -17,10 +17,21 @@ from detectron2.data import MetadataCatalog
 
 from rcf_vis.audio.folder import AudioFolder
 from rcf_vis.errors import DatasetError
+from rcf_vis.limits import check_limit
 
 from .categories import class_metadata
 from .json_forms import read_video_json
-from .json_rules import OnFault, check_keys, id_of, raise_fault
+from .json_rules import (
+    OnFault,
+    check_keys,
+    check_size,
+    id_of,
+    is_number,
+    is_text,
+    note,
+    raise_fault,
+)
+from .roots import Root
 from .ytvis_tracks import add_ignored, read_annotations
 
 __all__ = ["load_ytvis_json", "read_categories", "read_videos"]
@@ -32,6 +43,7 @@ _FRAME_KEYS = {"length": int, "file_names": list}
 _FRAME_RATE_KEYS = ("frame_rate", "fps")
 _FRAME_RATE = 6.0
 """The paper's (section IV-B1): of a video with audio whose json does not say."""
+_SLOWEST, _FASTEST = 1e-3, 1e6
 
 
 def load_ytvis_json(
@@ -69,8 +81,8 @@ def load_ytvis_json(
 
     Raises:
         FileNotFoundError: there is no such json.
-        DatasetError: the json is broken, lacks a key, or contradicts itself; an image of COCO's
-            form is not there.
+        DatasetError: the json is broken, lacks a key, or contradicts itself; a file name leads out
+            of its folder; an image of COCO's form is not there.
     """
     start = time.perf_counter()
     content = read_video_json(json_file, ignore_classes=ignore_classes)
@@ -130,6 +142,10 @@ def read_categories(
         on_fault(fault)
         return None
     classes = class_metadata(categories)
+    times = Counter(classes["thing_classes"])
+    if twice := [name for name, number in times.items() if number > 1]:
+        text = f"categories of the same name, told apart by their ids: {', '.join(twice[:10])}"
+        note(on_fault, json_file, text)
     metadata = MetadataCatalog.get(dataset_name) if dataset_name is not None else {}
     for key, found in classes.items():
         expected = metadata.get(key)
@@ -166,20 +182,22 @@ def read_videos(
     except DatasetError as fault:
         on_fault(fault)
         return records
-    image_root = image_root and os.path.abspath(image_root)
+    root = None if image_root is None else Root(image_root)
     audio_folder = None if audio_root is None else AudioFolder(audio_root)
+    audio = None if audio_root is None else Root(audio_root)
     for position, video in enumerate(content["videos"]):
         where = f"{json_file}: videos[{position}]{id_of(video)}"
         try:
-            _check_video_keys(video, where, with_files=image_root is not None)
+            _check_video_keys(video, where, with_files=root is not None)
             where = f"{json_file}: video {video['id']}"
             if video["id"] in records:
                 raise DatasetError(
                     f"{where}: this id is there twice; expected ids to be unique", "ids"
                 )
-            record = _read_video(video, image_root, where)
+            record = _read_video(video, root, where)
             if audio_folder is not None:
-                record["audio_file"] = audio_folder.of_video(video["file_names"])
+                file = audio_folder.of_video(video["file_names"])
+                record["audio_file"] = file and audio.place(file, where)
                 record["frame_rate"] = _read_frame_rate(video, where)
             records[video["id"]] = record
         except DatasetError as fault:
@@ -195,22 +213,22 @@ def _check_video_keys(video: Any, where: str, *, with_files: bool) -> None:
     check_keys(video, _FRAME_KEYS if with_files or not there else there, where)
 
 
-def _read_video(video: dict[str, Any], image_root: str | None, where: str) -> dict[str, Any]:
+def _read_video(video: dict[str, Any], root: Root | None, where: str) -> dict[str, Any]:
     names = video.get("file_names")
     length = video.get("length", len(names or ()))
-    if min(video["width"], video["height"]) < 1:
-        raise DatasetError(f"{where}: {video['width']}x{video['height']} is no size", "videos")
+    check_size(video, where)
     if length < 1 or (names is not None and length != len(names)):
         raise DatasetError(
             f"{where}: 'length' is {length} but 'file_names' has {len(names or ())} entries; "
             "expected the same number, at least 1",
             "lengths",
         )
+    check_limit("VIDEO_FRAMES", length, f"{where}: frames of a video")
     record = {key: video[key] for key in ("height", "width")} | {"length": length}
-    if image_root is not None:
-        if not all(isinstance(name, str) for name in names):
+    if root is not None:
+        if not all(map(is_text, names)):
             raise DatasetError(f"{where}: 'file_names' has an entry that is no string", "videos")
-        record["file_names"] = [os.path.join(image_root, name) for name in names]
+        record["file_names"] = [root.place(name, where) for name in names]
     exhaustive = video.get("exhaustive", True)
     if not isinstance(exhaustive, bool):
         raise DatasetError(
@@ -229,8 +247,7 @@ def _read_frame_rate(video: dict[str, Any], where: str) -> float:
     if not given:
         return _FRAME_RATE
     value = video[given[0]]
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not 0 < value < math.inf:
+    if not is_number(value) or not _SLOWEST <= value <= _FASTEST:
         raise DatasetError(
             f"{where}: '{given[0]}' is {value!r:.80}, expected frames a second, over 0", "videos"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,16 @@ from detectron2.structures import BoxMode
 
 from rcf_vis.errors import DatasetError
 
-from .json_rules import OnFault, check_keys, id_of, raise_fault
+from .json_rules import (
+    OnFault,
+    check_box,
+    check_keys,
+    id_of,
+    is_number,
+    note,
+    raise_fault,
+    read_crowd,
+)
 from .masks import rle_areas_covered, to_compressed_rle
 
 __all__ = ["Track", "add_ignored", "broken_counts", "read_annotations", "read_masks", "read_tracks"]
@@ -20,6 +30,7 @@ __all__ = ["Track", "add_ignored", "broken_counts", "read_annotations", "read_ma
 logger = logging.getLogger(__name__)
 
 _ANNOTATION_KEYS = {"id": int, "video_id": int, "category_id": int, "segmentations": list}
+_LARGEST = 1e12  # pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,23 +63,28 @@ def read_tracks(
     category_ids: Container[int] | None,
     on_fault: OnFault = raise_fault,
     progress: Callable[[list], Iterable] = iter,
+    *,
+    all_crowds: bool = False,
 ) -> Iterator[Track]:
     """The annotations of a json, checked.
 
     Those of a video that is not in ``videos`` are left out, as the official evaluator does, with
-    one counted warning (a fault, where faults are collected).
+    one counted warning (a fault, where faults are collected). How many are crowds, or have no mask,
+    is said too.
 
     Args:
         videos: id → ``height``, ``width``, ``length``; None for a video that is at fault, whose
             annotations are passed over.
         category_ids: of the json; None: any.
         progress: a bar around the list of annotations, e.g. tqdm.
+        all_crowds: it is no fault when all are crowds: there is nothing to train on or to find.
     """
     if not isinstance(annotations, list):
         on_fault(DatasetError(f"{json_file}: 'annotations' is neither a list nor null", "keys"))
         return
     seen: set[int] = set()
     strays: list[str] = []
+    counts: Counter[str] = Counter()
     for position, annotation in enumerate(progress(annotations)):
         where = f"{json_file}: annotations[{position}]{id_of(annotation)}"
         try:
@@ -90,9 +106,15 @@ def read_tracks(
                     "category ids",
                 )
             if videos[video_id] is not None:
-                yield _read_track(annotation, videos[video_id], where, on_fault)
+                track = _read_track(annotation, videos[video_id], where, on_fault)
+                counts["tracks"] += 1
+                counts["crowds"] += track.crowd
+                counts["empty"] += not any(track.masks)
+                counts["0"] += track.id == 0
+                yield track
         except DatasetError as fault:
             on_fault(fault)
+    _report(counts, json_file, on_fault, all_crowds)
     if strays:
         message = (
             f"{json_file}: {len(strays)} annotations of videos that are not in 'videos' are left "
@@ -102,6 +124,25 @@ def read_tracks(
             logger.warning(message)
         else:
             on_fault(DatasetError(message, "ids"))
+
+
+def _report(counts: Counter[str], json_file: str, on_fault: OnFault, all_crowds: bool) -> None:
+    """What of the tracks is not used as the others are."""
+    tracks, crowds = counts["tracks"], counts["crowds"]
+    if tracks and crowds == tracks and not all_crowds:
+        message = (
+            f"{json_file}: all {tracks} tracks are crowds ('iscrowd' 1), which are neither trained "
+            "on nor looked for; some tools write that of each object with a run-length mask"
+        )
+        on_fault(DatasetError(message, "crowds"))
+    elif crowds:
+        text = f"{crowds} of {tracks} tracks are crowds, neither trained on nor looked for"
+        note(on_fault, json_file, text)
+    if counts["empty"]:
+        note(on_fault, json_file, f"{counts['empty']} of {tracks} tracks have no mask in any frame")
+    if counts["0"]:
+        text = "the official evaluator never counts an annotation with the id of 0 as found"
+        note(on_fault, json_file, text)
 
 
 def read_annotations(
@@ -135,7 +176,7 @@ def add_ignored(
     on_fault: OnFault = raise_fault,
 ) -> None:
     """Add to the ``annotations`` of each record those of categories that are no classes."""
-    for track in read_tracks(annotations, json_file, records, None, on_fault):
+    for track in read_tracks(annotations, json_file, records, None, on_fault, all_crowds=True):
         _add_track(records, track, category_id=-1, iscrowd=1, ignore=True)
 
 
@@ -175,9 +216,9 @@ def _read_track(
             masks[frame] = None
     return Track(
         *(annotation[key] for key in ("id", "video_id", "category_id")),
-        crowd=bool(annotation.get("iscrowd")),
+        crowd=read_crowd(annotation, where),
         masks=masks,
-        boxes=_one_a_frame(annotation, "bboxes", video["length"], where),
+        boxes=_read_boxes(annotation, video["length"], where),
         areas=_read_areas(annotation, video["length"], where),
         where=where,
     )
@@ -193,9 +234,20 @@ def _one_a_frame(annotation: dict[str, Any], key: str, length: int, where: str) 
 
 def _read_areas(annotation: dict[str, Any], length: int, where: str) -> list | None:
     areas = _one_a_frame(annotation, "areas", length, where)
-    if not all(area is None or isinstance(area, (int, float)) for area in areas or ()):
-        raise DatasetError(f"{where}: 'areas' is no list of numbers and nulls", "areas")
+    for area in areas or ():
+        if area is not None and not (is_number(area) and 0 <= area <= _LARGEST):
+            raise DatasetError(
+                f"{where}: 'areas' has {area!r:.80}, expected numbers and nulls", "areas"
+            )
     return areas
+
+
+def _read_boxes(annotation: dict[str, Any], length: int, where: str) -> list | None:
+    boxes = _one_a_frame(annotation, "bboxes", length, where)
+    for box in boxes or ():
+        if box is not None:
+            check_box(box, f"{where}: 'bboxes'")
+    return boxes
 
 
 def read_masks(
@@ -218,7 +270,8 @@ def read_masks(
     masks: list[dict | DatasetError | None] = []
     for frame, segmentation in enumerate(segmentations):
         try:
-            mask = to_compressed_rle(segmentation, height, width) if segmentation else None
+            empty = segmentation is None or segmentation in ([], {})
+            mask = None if empty else to_compressed_rle(segmentation, height, width)
         except (ArithmeticError, TypeError, ValueError) as error:
             mask = DatasetError(f"{where}: segmentations[{frame}]: {error}", "masks")
         masks.append(mask)

@@ -22,7 +22,8 @@ from .average_precision import evaluate_ytvis
 from .continuity import follow
 from .identity_metrics import compared_tracks, evaluate_identity
 from .overlaps import frame_overlaps
-from .track_files import read_ground_truth, read_result_list, read_results
+from .result_files import read_result_list
+from .track_files import GroundTruth, read_ground_truth, read_results
 
 __all__ = ["EVENT_METRICS", "EVENT_NAMES", "evaluate_events", "has_events"]
 
@@ -81,8 +82,9 @@ def evaluate_events(
     name = os.fspath(gt_json) if is_path else "ground truth"
     if not has_events(content):
         raise DatasetError(f"{name}: no video has 'events', as those of synthvis_occ have")
+    ground_truth = read_ground_truth(content)
     events = list(_read_events(content, name))
-    switched = _switches(content, results, events, class_aware)
+    switched = _switches(ground_truth, results, events, class_aware)
     figures = {}
     for kind in (*EVENT_NAMES, "all"):
         chosen = [k for k, event in enumerate(events) if kind in (event.name, "all")]
@@ -104,7 +106,12 @@ def _read_events(content: Mapping[str, Any], name: str) -> Iterator[_Event]:
             where = f"{name}: video {video['id']}: events[{number}]"
             try:
                 kind, (first, last), tracks = event["kind"], event["frames"], event["tracks"]
-                whole = 0 < first <= last and bool(tracks) and ids[video["id"]].issuperset(tracks)
+                whole = (
+                    type(first) is type(last) is int
+                    and 0 < first <= last
+                    and bool(tracks)
+                    and ids[video["id"]].issuperset(tracks)
+                )
                 kind = _name_of(kind, last - first + 1)
             except (KeyError, TypeError, ValueError):
                 whole = False
@@ -126,10 +133,9 @@ def _name_of(kind: str, num_frames: int) -> str:
 
 
 def _switches(
-    content: Mapping[str, Any], results: list[dict], events: list[_Event], class_aware: bool
+    ground_truth: GroundTruth, results: list[dict], events: list[_Event], class_aware: bool
 ) -> list[bool | None]:
     """Of each event whether it is a switch; None: it was not seen."""
-    ground_truth = read_ground_truth(content)
     found = read_results(results, ground_truth)
     followed: dict[int, np.ndarray] = {}  # annotation → the result of each frame, or −1
     for (video, _), (truths, tracks) in compared_tracks(ground_truth, found, class_aware):

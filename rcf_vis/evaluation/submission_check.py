@@ -7,20 +7,14 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rcf_vis.data.json_rules import is_number
 from rcf_vis.data.masks import rle_areas_covered
 from rcf_vis.data.ytvis_tracks import broken_counts
 from rcf_vis.errors import DatasetError
 from rcf_vis.files import whole_file
 
-from .track_files import (
-    RESULT_KEYS,
-    RESULTS_JSON,
-    GroundTruth,
-    is_finite,
-    is_key,
-    read_header,
-    read_result_list,
-)
+from .result_files import RESULTS_JSON, read_result_list
+from .track_files import RESULT_KEYS, GroundTruth, is_key, read_header
 
 __all__ = ["find_problems", "write_submission"]
 
@@ -86,7 +80,7 @@ def _problems_of(entry: Any, header: GroundTruth) -> Iterator[str]:
     if not is_key(entry["category_id"], header.categories):
         known = list(header.categories)
         yield f"category_id {entry['category_id']!r} is unknown; expected one of {known}"
-    if not is_finite(entry["score"]):
+    if not is_number(entry["score"]):
         yield f"score {entry['score']!r}, expected a finite number"
     segmentations = entry["segmentations"]
     if not isinstance(segmentations, list):

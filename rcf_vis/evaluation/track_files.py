@@ -6,45 +6,39 @@ is modified: of what is handed in, compressed masks are shared and all else is c
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 import os
-import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from rcf_vis.data.json_forms import read_video_json, to_ytvis
+from rcf_vis.data.json_rules import is_number
 from rcf_vis.data.ytvis import read_categories, read_videos
 from rcf_vis.data.ytvis_tracks import Track, read_masks, read_tracks
 from rcf_vis.errors import DatasetError
 
+from .result_files import read_result_list
 from .track_masks import TrackMasks, set_areas
 
 __all__ = [
-    "RESULTS_JSON",
     "RESULT_KEYS",
     "GroundTruth",
     "Result",
     "Truth",
-    "is_finite",
     "is_key",
     "iterate_results",
     "read_ground_truth",
     "read_header",
-    "read_result_list",
     "read_results",
 ]
 
 logger = logging.getLogger(__name__)
 
 RESULT_KEYS = ("video_id", "category_id", "score", "segmentations")
-RESULTS_JSON = "results.json"  # in the zip of a submission, at its root
 _Key = tuple[int, int]  # video id, category id
 
 
@@ -95,9 +89,14 @@ def read_ground_truth(source: str | os.PathLike | Mapping[str, Any]) -> GroundTr
         raise DatasetError(f"{name}: has no 'annotations' (missing or null): there is no AP")
     header = _read_header(content, name)
     truths: dict[_Key, list[Truth]] = defaultdict(list)
-    for track in read_tracks(content["annotations"], name, header.videos, header.categories):
-        if track.id == 0:
-            logger.warning("%s: the official evaluator never counts an id of 0 as found", name)
+    tracks = read_tracks(
+        content["annotations"],
+        name,
+        header.videos,
+        header.categories,
+        all_crowds=not isinstance(source, (str, os.PathLike)),  # of some videos, maybe
+    )
+    for track in tracks:
         truths[track.video_id, track.category_id].append(_truth(track))
     set_areas([t.track for group in truths.values() for t in group])  # checked when they were read
     return replace(header, truths=truths)
@@ -148,7 +147,7 @@ def iterate_results(
         if not is_key(category_id, ground_truth.categories):
             unknown[repr(category_id)] += 1
             continue
-        if not is_finite(score):
+        if not is_number(score):
             raise DatasetError(f"{where}: score {score!r} is no finite number")
         track = _read_track(segmentations, ground_truth.videos[video_id], where)
         yield (video_id, category_id), Result(track, float(score))
@@ -162,56 +161,9 @@ def iterate_results(
         )
 
 
-def read_result_list(path: str | os.PathLike) -> list:
-    """The list in a json, or in the ``results.json`` at the root of a ``.zip``.
-
-    Raises:
-        FileNotFoundError: it is not there.
-        DatasetError: it is no complete json or zip, the zip has something else in it, or the json
-            has no list at the top.
-    """
-    name = os.fspath(path)
-    if not os.path.isfile(path):
-        kind = "zip" if name.lower().endswith(".zip") else "json"
-        raise FileNotFoundError(f"{name}: no such file; expected a {kind}")
-    try:
-        if name.lower().endswith(".zip"):
-            with zipfile.ZipFile(path) as archive:
-                content = _read_member(archive, name)
-            name = f"{name}: {RESULTS_JSON}"
-        else:
-            with open(path, "rb") as file:
-                content = file.read()
-        items = json.loads(content)
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise DatasetError(f"{name}: not a complete zip ({error})") from error
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, DatasetError):
-            raise
-        raise DatasetError(f"{name}: not a complete json ({error})") from error
-    if not isinstance(items, list):
-        raise DatasetError(f"{name}: {type(items).__name__} found; expected a list")
-    return items
-
-
 def is_key(key: Any, items: Mapping[int, Any]) -> bool:
     """``key in items`` for whatever a json may have in its place."""
     return isinstance(key, Hashable) and not isinstance(key, bool) and key in items
-
-
-def is_finite(score: Any) -> bool:
-    """True for a number that is neither nan nor infinite."""
-    return isinstance(score, Real) and not isinstance(score, bool) and math.isfinite(score)
-
-
-def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
-    if archive.namelist() != [RESULTS_JSON]:
-        found = ", ".join(archive.namelist()[:10]) or "nothing"
-        raise DatasetError(
-            f"{name}: expected {RESULTS_JSON} at the root of the zip and nothing else, "
-            f"found {found}"
-        )
-    return archive.read(RESULTS_JSON)
 
 
 def _name_and_content(

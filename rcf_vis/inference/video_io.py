@@ -14,7 +14,9 @@ from pathlib import Path
 
 import av
 import numpy as np
-from detectron2.data.detection_utils import read_image
+
+from rcf_vis.data.images import read_image
+from rcf_vis.errors import DatasetError
 
 __all__ = ["FrameSource", "ImageSequence", "VideoFile", "is_image", "open_frames"]
 
@@ -208,10 +210,8 @@ def _natural_key(path: Path) -> list[str | int]:
 
 def _read_image(path: str) -> np.ndarray:
     try:
-        return np.ascontiguousarray(read_image(path, format="BGR"))
-    except FileNotFoundError:
-        raise
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for broken files
+        return np.ascontiguousarray(read_image(path, "BGR"))
+    except DatasetError as error:
         raise ValueError(f"{path} is broken or not an image: {error}") from error
 
 

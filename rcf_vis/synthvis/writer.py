@@ -23,6 +23,8 @@ from typing import Any
 import portalocker
 from tqdm import tqdm
 
+from rcf_vis.foreign_files import parse_json, read_json_bytes
+
 from .events import find_events
 from .occlusion_spec import SynthVISOcclusionSpec
 from .plan import plan_video
@@ -49,11 +51,7 @@ def read_spec(
     path = Path(root) / spec_class.folder / f"{split}.json"
     if not path.is_file():
         return None
-    with open(path, encoding="utf-8") as file:
-        try:
-            content = json.load(file)
-        except ValueError as error:
-            raise ValueError(f"{path} is not valid json: {error}") from error
+    content = parse_json(read_json_bytes(path), str(path))
     info = content.get("info") if isinstance(content, dict) else None
     described = info.get("spec") if isinstance(info, dict) else None
     return described if isinstance(described, dict) else {}

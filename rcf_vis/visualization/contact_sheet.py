@@ -1,9 +1,7 @@
 """Contact sheets: labelled grids of pictures, and results beside the input and the ground truth."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -13,6 +11,9 @@ from torchvision.utils import make_grid
 
 from rcf_vis.audio import SILENCE
 from rcf_vis.data import FrameAudio, load_ytvis_json, read_frame
+from rcf_vis.data.json_forms import YTVIS_JSON
+from rcf_vis.data.json_rules import read_json
+from rcf_vis.data.ytvis import read_categories
 
 from .tracks import draw_ground_truth
 
@@ -156,9 +157,9 @@ def _load(
 
 def _read_classes(json_file: str | os.PathLike) -> tuple[list[str], dict[int, int]]:
     """Class names by contiguous index, and data set id → contiguous index."""
-    categories = json.loads(Path(json_file).read_text(encoding="utf-8"))["categories"]
-    categories = sorted(categories, key=lambda category: category["id"])
-    return [c["name"] for c in categories], {c["id"]: i for i, c in enumerate(categories)}
+    name = str(json_file)
+    classes = read_categories(read_json(name, YTVIS_JSON), name)
+    return classes["thing_classes"], classes["thing_dataset_id_to_contiguous_id"]
 
 
 def _by_frame(

@@ -130,11 +130,19 @@ def test_polygons_that_enclose_nothing_are_left_out(load):
     assert [(item["id"], item["segmentation"]) for item in items] == [(1, [whole])]
 
 
-def test_a_broken_mask_is_named_when_it_is_drawn(load):
-    rle = {"size": [40, 64], "counts": [40 * 64]}
-    record = load([make_image(9)], [make_annotation(3, 9, 1, BOX, segmentation=rle)])[0]
-    with pytest.raises(DatasetError, match=r"video 9, frame .*000000000009\.png.*\[3\]"):
-        ClipDatasetMapper(is_train=True, augmentations=[])(record)
+@pytest.mark.parametrize(
+    ("segmentation", "message"),
+    [
+        ({"size": [40, 64], "counts": [40 * 64]}, r"mask size \[40, 64\], expected"),
+        ({"size": [48, 64], "counts": "0"}, "run lengths that do not cover"),
+        ([[0, 0, 4, 0, 4, float("nan")]], "not finite"),
+        ([[0, 0, 4, 0, 4, 1e9]], "LIMITS.OUTLINE_PIXELS"),
+    ],
+)
+def test_a_broken_mask_is_named_when_it_is_loaded(load, segmentation, message):
+    objects = [make_annotation(3, 9, 1, BOX, segmentation=segmentation)]
+    with pytest.raises(DatasetError, match=rf"annotations\[0\]: .*{message}"):
+        load([make_image(9)], objects)
 
 
 IMAGE, OBJECT = make_image(1), make_annotation(4, 1, 1, BOX)

@@ -53,10 +53,8 @@ def test_a_clip_shows_the_frames_it_names_oldest_first(load, target_is):
 def test_the_oldest_frame_stands_in_and_is_read_once(load, target_is, monkeypatch):
     from rcf_vis.data import frames
 
-    read, read_image = [], frames.read_image
-    monkeypatch.setattr(
-        frames, "read_image", lambda name, format: read.append(name) or read_image(name, format)
-    )
+    read, open_image = [], frames.open_image
+    monkeypatch.setattr(frames, "open_image", lambda name: read.append(name) or open_image(name))
     target_is(1)
     sample = plain_mapper(references=3)(load(lengths=(6,))[0])
     assert indices(sample) == [0, 0, 0, 1]

@@ -35,13 +35,13 @@ def lazy(files: list[str], **kwargs) -> LazyFrames:
 def opened(monkeypatch) -> list[str]:
     """Names of the files that are read, in order."""
     names = []
-    read_image = frames.read_image
+    open_image = frames.open_image
 
-    def counting(name, format=None):
+    def counting(name):
         names.append(name)
-        return read_image(name, format=format)
+        return open_image(name)
 
-    monkeypatch.setattr(frames, "read_image", counting)
+    monkeypatch.setattr(frames, "open_image", counting)
     return names
 
 

@@ -100,7 +100,7 @@ def test_images_are_videos_of_one_frame(tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "rcf_vis"):
         records = load_ytvis_json(json_file, image_root)
     assert "left out 2 objects without a mask" in caplog.text
-    assert "1 crowds are not trained on" in caplog.text
+    assert "1 of 3 tracks are crowds, neither trained on nor looked for" in caplog.text
     assert [record["video_id"] for record in records] == [5, 2, 9]
     assert all(record["still_image"] and record["length"] == 1 for record in records)
     assert records[1]["file_names"] == [f"{image_root}/2.png"]

@@ -108,15 +108,71 @@ def test_masks_of_another_size_are_those_that_pillow_resizes(size):
         assert got.dtype == np.uint8
 
 
-def test_a_negative_run_is_refused():
-    """Its sum is that of a whole mask: 20, −10, 30 … of 5 × 8 pixels."""
-    counts = bytes([48 + 20, 48 + 22, 48 + 30])  # one group each; the sign is bit 4
-    runs = [-12, -10, -2]  # what they say
-    assert rle_areas_covered([{"counts": counts}]) == sum(runs)
-    counts = b"".join(_written(run) for run in (50, -20, 10))
-    assert rle_areas_covered([{"counts": counts}]) == 40
-    with pytest.raises(ValueError, match="negative"):
-        decode_rles([{"size": [5, 8], "counts": counts}], 5, 8, (3, 4))
+@pytest.mark.parametrize(
+    "runs",
+    [
+        (50, -20, 10),  # their sum is that of a whole mask of 5 × 8 pixels: pycocotools would
+        (10, 50, 10, -70, 40),  # write what they say outside of it
+        (-5, 45),
+        (2**31, 40 - 2**31),
+        (2**32 + 40,),  # 40 in the 32 bits of pycocotools
+        (2**62, 2**62, 2**62, 2**62, 40),  # 40 in 64 bits
+    ],
+)
+def test_impossible_runs_are_refused(runs):
+    written = [run - (runs[k - 2] if k > 2 else 0) for k, run in enumerate(runs)]
+    counts = b"".join(_written(value) for value in written)
+    good = {"counts": b"".join(map(_written, (30, 10)))}
+    found = rle_areas_covered([good, {"counts": counts}, good])
+    assert found[0] == found[2] == 40 and found[1] != 40
+    assert found[1] == -1
+    for size in (None, (3, 4)):
+        with pytest.raises(ValueError, match="do not cover 5 x 8 pixels"):
+            decode_rles([{"size": [5, 8], "counts": counts}], 5, 8, size)
+
+
+@pytest.mark.parametrize("runs", [(40,), (0, 40), (10, 0, 0, 30), (1, 2, 3, 4, 5, 6, 7, 12)])
+def test_runs_that_are_possible(runs):
+    written = [run - (runs[k - 2] if k > 2 else 0) for k, run in enumerate(runs)]
+    rle = {"size": [5, 8], "counts": b"".join(map(_written, written))}
+    assert rle_areas_covered([rle] * 3).tolist() == [40] * 3
+    assert decode_rles([rle], 5, 8)[0].sum() == sum(runs[1::2])
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (float("nan"), "not finite"),
+        (float("inf"), "not finite"),
+        (-float("inf"), "not finite"),
+        (None, "expected numbers"),
+        ("3", "expected numbers"),
+        (True, "expected numbers"),
+        ([3], "expected numbers"),
+        (3e8, "pixels along polygons: .* is over the limit of 2500000; LIMITS.OUTLINE_PIXELS"),
+        (-(2**40), "over the limit"),
+        (1e308, "over the limit"),
+        (10**400, "too large"),
+    ],
+)
+def test_coordinates_that_are_no_pixels(value, message):
+    """pycocotools ends in a segmentation fault, or takes all memory."""
+    for polygon in ([4, 4, 14, value, 14, 14], [value] * 8):
+        with pytest.raises((ValueError, OverflowError), match=message):
+            to_compressed_rle([polygon], 24, 32)
+
+
+def test_outlines_are_limited_together(monkeypatch):
+    zigzag = [0, 0, 1000, 1000] * 1249
+    with pytest.raises(ValueError, match="over the limit of 2500000"):
+        to_compressed_rle([zigzag, [0, 0, 5, 0, 5, 5]], 24, 32)
+    with pytest.raises(ValueError, match="over the limit of 2500000"):
+        to_compressed_rle([zigzag[:2400], zigzag[:2400], zigzag[:1200]], 24, 32)
+    beyond = to_compressed_rle([[-1e4, -1e4, 1e4, -1e4, 1e4, 1e4, -1e4, 1e4]], 24, 32)
+    assert decode_rles([beyond], 24, 32)[0].all()
+    assert to_compressed_rle([np.array([1, 1, 9, 1, 9, 9], np.float32).tolist()], 24, 32)
+    monkeypatch.setenv("RCF_LIMIT_OUTLINE_PIXELS", "3000000")
+    assert to_compressed_rle([zigzag], 24, 32)
 
 
 def _written(run: int) -> bytes:

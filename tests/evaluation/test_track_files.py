@@ -6,7 +6,7 @@ import pytest
 
 from rcf_vis.data import DatasetError
 from rcf_vis.evaluation import evaluate_ytvis
-from rcf_vis.evaluation.track_files import read_result_list
+from rcf_vis.evaluation.result_files import read_result_list
 
 from .ytvis_cases import box, ground_truth, result, truth, video
 

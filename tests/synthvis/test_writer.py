@@ -79,7 +79,7 @@ def test_spec_is_recognised(made, tmp_path):
     (tmp_path / "synthvis" / "train.json").write_text('{"videos": []}')
     assert read_spec(tmp_path, "train") == {}
     (tmp_path / "synthvis" / "train.json").write_text('{"videos": [')
-    with pytest.raises(ValueError, match="train.json is not valid json"):
+    with pytest.raises(ValueError, match="train.json: not a complete json"):
         read_spec(tmp_path, "train")
 
 

@@ -86,7 +86,7 @@ def examine(
         KeyError: there is no data set of this name.
     """
     faults = Faults(limit)
-    diagnosis = Diagnosis(name, faults)
+    diagnosis = Diagnosis(name, faults, notes=faults.notes)
     try:
         diagnosis.paths = _locate(name)
     except FileNotFoundError as error:
@@ -168,7 +168,7 @@ def _read_records(diagnosis: Diagnosis, bar: Progress) -> list[Record]:
         DatasetError: the json as a whole cannot be used.
     """
     json_file, image_root = diagnosis.paths.json_file, diagnosis.paths.image_root
-    if getattr(DatasetCatalog[diagnosis.name], "stops_at_first_fault", False):
+    if getattr(DatasetCatalog[diagnosis.name], "has_own_reader", False):
         return _read_stills(diagnosis)
     faults = diagnosis.faults
     ignored = MetadataCatalog.get(diagnosis.name).get("ignore_classes", ())
@@ -198,8 +198,8 @@ def _read_records(diagnosis: Diagnosis, bar: Progress) -> list[Record]:
 
 
 def _read_stills(diagnosis: Diagnosis) -> list[Record]:
-    """COCO's json, by its own loader, which stops at the first fault."""
-    records = DatasetCatalog[diagnosis.name].load(diagnosis.paths)
+    """COCO's json, by its own reader."""
+    records = DatasetCatalog[diagnosis.name].load(diagnosis.paths, diagnosis.faults)
     diagnosis.videos = len(records)
     diagnosis.tracks = sum(len(objects) for record in records for objects in record["annotations"])
     diagnosis.notes.append(_STILLS)

@@ -244,12 +244,13 @@ def test_still_images_of_coco(root):
     for k in (1, 3):
         Image.new("RGB", (8, 6)).save(root / f"coco/train2017/{k}.jpg")
     diagnosis = examine("coco2ytvis2019_train")
-    assert (diagnosis.videos, diagnosis.tracks, diagnosis.frames, diagnosis.decoded) == (3, 3, 3, 2)
+    assert (diagnosis.videos, diagnosis.tracks, diagnosis.frames, diagnosis.decoded) == (2, 2, 2, 1)
     assert diagnosis.faults.counts == {"missing frames": 1, "masks": 1}
-    assert "image 3, annotation 3: mask size" in diagnosis.faults.messages["masks"][0]
+    assert "annotations[2]: mask size [6, 9]" in diagnosis.faults.messages["masks"][0]
     annotations[0]["image_id"] = 9
     json_file.write_text(json.dumps(content))
-    assert sum(examine("coco2ytvis2019_train").faults.counts.values()) == 1
+    faults = examine("coco2ytvis2019_train").faults  # all of them, not the first alone
+    assert "'images' has no image 9" in str(faults.messages) and faults.counts["masks"] == 1
 
 
 @pytest.mark.parametrize(
