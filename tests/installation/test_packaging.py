@@ -21,7 +21,7 @@ else:
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # Of Detectron2, which requires them itself and is not on PyPI
-WITH_DETECTRON2 = {"detectron2", "matplotlib"}
+WITH_DETECTRON2 = {"detectron2", "matplotlib", "omegaconf"}
 
 
 def distribution(requirement):
