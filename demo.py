@@ -5,7 +5,8 @@
     python demo.py --config-file FILE --input "frames/*.jpg" --output DIR --opts MODEL.WEIGHTS FILE
 
 The input is a video file, a folder of images, a glob pattern in quotes, or several images. Frames
-are read, tracked, drawn and written one at a time, so the length of the video does not matter.
+are read, tracked, drawn and written one at a time, so the length of the video does not matter. What
+was tracked when an error or Ctrl-C ends it is kept, as out.partial.mp4 and tracks.partial.json.
 An audio-visual model takes the audio track of a video file, which also goes into the output.
 """
 
@@ -14,7 +15,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
@@ -25,12 +26,13 @@ from detectron2.utils.logger import setup_logger
 from tqdm import tqdm
 
 from rcf_vis import OnlinePredictor
-from rcf_vis.audio import AudioFile, NoAudioTrack, split_by_frames
+from rcf_vis.audio import AudioFile, GrowingTrack, NoAudioTrack, samples_before
 from rcf_vis.config import read_config
 from rcf_vis.evaluation import TrackAccumulator
 from rcf_vis.evaluation.exports import EXPORT_FORMATS, write_tracks
+from rcf_vis.files import check_output, partial_path
 from rcf_vis.inference.setup import prepare_cfg
-from rcf_vis.inference.video_io import FrameSource, VideoFile, open_frames
+from rcf_vis.inference.video_io import ON_ERROR, FrameSource, VideoFile, open_frames
 from rcf_vis.inference.video_writer import VideoWriter, open_writer
 from rcf_vis.visualization.tracks import TrackVisualizer
 from rcf_vis.weight_files import add_trust_option
@@ -72,6 +74,12 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="R",
         help="of the output, e.g. 12.5 or 30000/1001; default: the video's own, 6 for images",
     )
+    parser.add_argument(
+        "--on-error",
+        choices=ON_ERROR,
+        default="skip",
+        help="what a damaged packet of a video means: skip it and go on (default), or stop",
+    )
     parser.add_argument("--no-audio", action="store_true", help="leave out the audio of the video")
     add_trust_option(parser)
     parser.add_argument(
@@ -97,30 +105,40 @@ def track_video(
     tracks: TrackAccumulator,
     *,
     output: str | None,
-    frame_rate: Fraction,
+    frame_rate: Fraction | None = None,
     audio: AudioFile | None = None,
 ) -> None:
-    """Run the predictor over a video, one frame and its audio in memory at a time."""
+    """Run the predictor over a video, one frame and its audio in memory at a time.
+
+    Args:
+        frame_rate: of the output; None: each frame is shown as long as in the input.
+    """
     # At another frame rate the audio would not be in step with the pictures.
-    in_step = audio is not None and frame_rate == frames.frame_rate
+    in_step = audio is not None and frame_rate is None
     if audio is not None and not in_step:
         logger.warning("The output has another frame rate than the input, so it has no audio")
     writer = nullcontext()
     if output:
-        sample_rate = audio.sample_rate if in_step else None
-        writer = open_writer(output, frame_rate=frame_rate, sample_rate=sample_rate)
+        writer = open_writer(
+            output,
+            frame_rate=frame_rate or frames.frame_rate or IMAGE_FRAME_RATE,
+            sample_rate=audio.sample_rate if in_step else None,
+            time_base=frames.time_base if frame_rate is None else None,
+            keep_partial=True,
+        )
     writes_audio = in_step and isinstance(writer, VideoWriter)
-    pieces = None if audio is None else audio_of_frames(audio, frames)
+    track = None if audio is None else GrowingTrack(decoded(audio))
     progress = tqdm(total=frames.num_frames, unit="frame", desc=Path(frames.name).name)
     with writer, progress:
-        for frame in frames:
+        for frame in frames.timed():
             audio_input = {}
-            if pieces is not None:
-                audio_input = {"audio": next(pieces), "sample_rate": audio.sample_rate}
-            instances = predictor(frame, **audio_input)
+            if track is not None:
+                samples = track.up_to(samples_before(frame.end, audio.sample_rate))
+                audio_input = {"audio": samples, "sample_rate": audio.sample_rate}
+            instances = predictor(frame.image, **audio_input)
             tracks.add(instances)
             if output:
-                writer.write(visualizer.draw(frame, instances))
+                writer.write(visualizer.draw(frame.image, instances), (frame.start, frame.end))
             if writes_audio:
                 writer.write_audio(audio_input["audio"])
             del frame  # before the next one is read
@@ -129,7 +147,7 @@ def track_video(
 
 def open_audio(frames: FrameSource) -> AudioFile | None:
     """The audio track of a video file; None, which is logged, where there is none."""
-    if isinstance(frames, VideoFile) and frames.frame_rate:
+    if isinstance(frames, VideoFile):
         try:
             return AudioFile(frames.name)
         except NoAudioTrack:
@@ -138,17 +156,24 @@ def open_audio(frames: FrameSource) -> AudioFile | None:
     return None
 
 
-def audio_of_frames(audio: AudioFile, frames: FrameSource) -> Iterator[np.ndarray]:
-    """The samples of each frame; a track that breaks off goes on as silence."""
+def decoded(audio: AudioFile) -> Iterator[np.ndarray]:
+    """Pieces of the track; one that breaks off ends, which is logged."""
+    try:
+        yield from audio
+    except ValueError as error:
+        logger.warning("%s; from there on the model gets silence", error)
 
-    def decoded() -> Iterator[np.ndarray]:
-        try:
-            yield from audio
-        except ValueError as error:
-            logger.warning("%s; from there on the model gets silence", error)
 
-    rates = {"sample_rate": audio.sample_rate, "frame_rate": frames.frame_rate}
-    return split_by_frames(decoded(), **rates)
+def check_outputs(args: argparse.Namespace, exports: list, inputs: Sequence[str]) -> None:
+    """ValueError, before the first frame, where a result could not be written at the end."""
+    for kind, path in exports:
+        check_output(path, inputs, f"--export {kind}=")
+    if args.output and Path(args.output).suffix:
+        check_output(args.output, inputs, "--output")
+    names = [os.path.abspath(path) for path in (args.output, *(p for _, p in exports)) if path]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise ValueError(f"two results have the name {twice!r}: one would replace the other")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -160,7 +185,8 @@ def main(argv: list[str] | None = None) -> None:
     if not (args.output or exports):
         parser.error("nothing to do: give --output, --export or both")
     cfg = setup_cfg(args)
-    frames = open_frames(args.input)
+    frames = open_frames(args.input, on_error=args.on_error)
+    check_outputs(args, exports, [*frames.paths, args.config_file])
     predictor = OnlinePredictor(cfg)
     if predictor.metadata is None:
         raise ValueError(
@@ -169,17 +195,24 @@ def main(argv: list[str] | None = None) -> None:
         )
     metadata = predictor.metadata
     tracks = TrackAccumulator(video_id=args.video_id)
-    track_video(
-        frames,
-        predictor,
-        TrackVisualizer(metadata.thing_classes, min_score=args.confidence_threshold),
-        tracks,
-        output=args.output,
-        frame_rate=args.frame_rate or frames.frame_rate or IMAGE_FRAME_RATE,
-        audio=open_audio(frames) if cfg.MODEL.RCF.AUDIO.ENABLED and not args.no_audio else None,
-    )
-    for kind, path in exports:
-        write_tracks(kind, path, tracks, metadata, cfg.MODEL.RCF.TEST.LABELS_PER_TRACK)
+    whole = False
+    try:
+        track_video(
+            frames,
+            predictor,
+            TrackVisualizer(metadata.thing_classes, min_score=args.confidence_threshold),
+            tracks,
+            output=args.output,
+            frame_rate=args.frame_rate,
+            audio=open_audio(frames) if cfg.MODEL.RCF.AUDIO.ENABLED and not args.no_audio else None,
+        )
+        whole = True
+    finally:  # also after an error or Ctrl-C what was tracked is kept, under a name that says so
+        for kind, path in exports if whole or len(tracks) else ():
+            path = path if whole else partial_path(path)
+            write_tracks(kind, path, tracks, metadata, cfg.MODEL.RCF.TEST.LABELS_PER_TRACK)
+            if not whole:
+                logger.warning("The tracks of the first %d frames are in %s", len(tracks), path)
     for path in filter(None, (args.output, *(path for _, path in exports))):
         print(f"Wrote {path}")
 
@@ -208,7 +241,7 @@ def frame_rate(text: str) -> Fraction:
 
 
 if __name__ == "__main__":
-    # Being terminated ends the program as Ctrl-C does: what is half-written is removed.
+    # Being terminated ends the program as Ctrl-C does: what was tracked is written.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     setup_logger(name="fvcore")
     setup_logger(name="rcf_vis")

@@ -1,17 +1,17 @@
-"""Atomic writes: a file appears complete or not at all. And folders that one run has for itself."""
+"""Files that are written: complete or not at all, where they can be; folders of one run alone."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 import portalocker
 
-__all__ = ["only_run_in", "whole_file"]
+__all__ = ["check_output", "file_url", "only_run_in", "partial_path", "whole_file"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,49 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def file_url(path: str | os.PathLike) -> str:
+    """By which FFmpeg takes a path for a local file, whatever is in it: ``cam1-10:22.mp4``."""
+    return f"file:{os.fspath(path)}"
+
+
+def partial_path(path: str | os.PathLike) -> Path:
+    """What a result is called that is not whole: ``out.partial.mp4`` of ``out.mp4``."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}.partial{path.suffix}")
+
+
+def check_output(
+    path: str | os.PathLike, inputs: Iterable[str | os.PathLike] = (), option: str = "the output"
+) -> None:
+    """Refuse, before any work, what could not be written at its end.
+
+    Args:
+        path: of a file to be written.
+        inputs: what it must not replace; links to them neither.
+        option: what names the path on the command line, for the message.
+
+    Raises:
+        ValueError: it is one of the inputs, a folder, or lies where nothing can be written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{option} {str(path)!r} is a folder, expected the name of a file")
+    for source in inputs:
+        if path.exists() and os.path.exists(source) and os.path.samefile(path, source):
+            raise ValueError(
+                f"{option} {str(path)!r} is the input {str(source)!r}, which it would replace"
+            )
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{option} {str(path)!r} is no regular file")
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    if not there.is_dir():
+        raise ValueError(f"{option} {str(path)!r}: {str(there)!r} is a file, expected a folder")
+    if not os.access(there, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise ValueError(
+            f"{option} {str(path)!r} cannot be written: no permission in {str(there)!r}"
+        )
 
 
 @contextmanager

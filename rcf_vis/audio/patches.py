@@ -13,7 +13,35 @@ from torch import Tensor
 from .samples import normalize
 from .stream import AudioStream
 
-__all__ = ["audio_patches", "samples_before", "split_by_frames"]
+__all__ = ["GrowingTrack", "audio_patches", "samples_before", "split_by_frames"]
+
+
+class GrowingTrack:
+    """An audio track, taken in order up to one time after the other; silence follows its end.
+
+    Args:
+        pieces: ``(n,)`` or ``(channels, n)`` each, floats in [−1, 1] or integers, such as an
+            :class:`~rcf_vis.audio.AudioFile` or ``[samples]``.
+    """
+
+    def __init__(self, pieces: Iterable[np.ndarray]) -> None:
+        self._pieces = (normalize(np.asarray(piece)) for piece in pieces)
+        self._held: np.ndarray | None = None
+        self._given = 0
+
+    def up_to(self, end: int) -> np.ndarray:
+        """The samples before number ``end`` that were not given yet, as floats."""
+        if self._held is None:
+            self._held = next(self._pieces, np.zeros(0, dtype=np.float32))
+        needed = max(end - self._given, 0)
+        while (missing := needed - self._held.shape[-1]) > 0:
+            piece = next(self._pieces, None)
+            if piece is None:
+                piece = np.zeros((*self._held.shape[:-1], missing), dtype=self._held.dtype)
+            self._held = np.concatenate((self._held, piece), axis=-1)
+        given, self._held = self._held[..., :needed], self._held[..., needed:]
+        self._given += needed
+        return given
 
 
 def split_by_frames(
@@ -36,25 +64,18 @@ def split_by_frames(
     """
     if not 0 < frame_rate < math.inf:
         raise ValueError(f"the frame rate must be a positive number, got {frame_rate}")
-    pieces = (normalize(np.asarray(piece)) for piece in pieces)
-    held = next(pieces, np.zeros(0, dtype=np.float32))
-    given = 0
+    track = GrowingTrack(pieces)
     for t in count(1):
-        end = samples_before(t, sample_rate, frame_rate)
-        needed = end - given
-        while (missing := needed - held.shape[-1]) > 0:
-            piece = next(pieces, None)
-            if piece is None:
-                piece = np.zeros((*held.shape[:-1], missing), dtype=held.dtype)
-            held = np.concatenate((held, piece), axis=-1)
-        yield held[..., :needed]
-        held, given = held[..., needed:], end
+        yield track.up_to(samples_before(t, sample_rate, frame_rate))
 
 
-def samples_before(num_frames: int, sample_rate: int, frame_rate: float) -> int:
-    """How many samples lie before the end of the first ``num_frames`` frames of a video."""
+def samples_before(num_frames: float, sample_rate: int, frame_rate: float = 1.0) -> int:
+    """How many samples lie before the end of the first ``num_frames`` frames of a video.
+
+    At the default rate of one frame a second, ``num_frames`` is a time in seconds.
+    """
     # Rounded first: the end may be a sample's own time, and a hair more in floats.
-    return math.ceil(round(num_frames * sample_rate / float(frame_rate), 6))
+    return math.ceil(round(float(num_frames * sample_rate) / float(frame_rate), 6))
 
 
 def audio_patches(

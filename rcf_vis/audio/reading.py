@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rcf_vis.files import file_url
+
 from .samples import normalize
 
 if TYPE_CHECKING:  # it is imported where a file is opened: with rcf_vis it would take too long
@@ -75,7 +77,7 @@ class AudioFile:
         import av
 
         try:
-            container = av.open(self.name)
+            container = av.open(file_url(self.name))
         except FileNotFoundError as error:
             raise FileNotFoundError(f"no such audio file: {self.name}") from error
         except (av.FFmpegError, ValueError) as error:

@@ -11,6 +11,7 @@ from torch import Tensor
 from rcf_vis.modeling import OnlineState
 
 from .loading import load_model
+from .one_at_a_time import OneAtATime
 from .video_input import VideoInput
 
 __all__ = ["OnlinePredictor"]
@@ -50,6 +51,10 @@ class OnlinePredictor:
     ) -> None:
         self.cfg = cfg.clone()
         self.model, self.metadata = load_model(self.cfg, precision=precision, compile=compile)
+        self._alone = OneAtATime(
+            "a predictor has the past of one video; give each video a predictor of its own, or all "
+            "of them one StreamPool"
+        )
         self.reset()
 
     def reset(self) -> None:
@@ -81,7 +86,9 @@ class OnlinePredictor:
         Raises:
             ValueError: the array is not such a frame, or not of the size of the frames before; or
                 the samples or their rate are not such, or the model has no audio.
+            RuntimeError: another thread's call has not come back yet.
         """
-        image, patch = self._input.next(frame, audio, sample_rate)
-        instances, self._state = self.model.track(image, self._state, frame.shape[:2], patch)
-        return instances
+        with self._alone():
+            image, patch = self._input.next(frame, audio, sample_rate)
+            instances, self._state = self.model.track(image, self._state, frame.shape[:2], patch)
+            return instances

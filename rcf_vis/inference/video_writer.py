@@ -1,5 +1,6 @@
-"""Frames into a video of an exact frame rate or a folder of images: all of them or nothing."""
+"""Frames into a video of exact times or a folder of images: all, or what is named as a part."""
 
+import logging
 import os
 import shutil
 from abc import ABC, abstractmethod
@@ -10,6 +11,8 @@ import av
 import cv2
 import numpy as np
 
+from rcf_vis.files import file_url, partial_path
+
 from .audio_encoder import AudioEncoder
 from .video_io import PathLike, is_image
 
@@ -19,12 +22,18 @@ VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 # swscale's SWS_BILINEAR and SWS_ACCURATE_RND: without the second, grey comes out tinted
 _CONVERSION = 0x00002 | 0x40000
 
+logger = logging.getLogger(__name__)
+
 
 class _FrameWriter(ABC):
-    """Context manager that takes frames of one size and leaves either all of them or nothing."""
+    """Context manager that takes frames of one size and leaves all of them, or nothing.
 
-    def __init__(self, path: PathLike):
+    With ``keep_partial`` an exception leaves what there is, under :func:`partial_path`.
+    """
+
+    def __init__(self, path: PathLike, *, keep_partial: bool = False):
         self.path = Path(path)
+        self._keep_partial = keep_partial
         self.num_frames = 0
         self._size: tuple[int, int] | None = None
 
@@ -37,12 +46,20 @@ class _FrameWriter(ABC):
             if exc_type is None:
                 if self.num_frames == 0:
                     raise ValueError(f"no frame was written to {self.path}")
-                self._finish()
+                self._finish(self.path)
+            elif self._keep_partial and self.num_frames:
+                self._finish(partial_path(self.path))
+                logger.warning(
+                    "The first %d frames are in %s", self.num_frames, partial_path(self.path)
+                )
         finally:
             self._clean_up()
 
-    def write(self, frame: np.ndarray) -> None:
+    def write(self, frame: np.ndarray, shown: tuple[Fraction, Fraction] | None = None) -> None:
         """Append one ``(H, W, 3)`` uint8 BGR frame.
+
+        Args:
+            shown: from when to when, seconds since the first frame; in a video with a time base.
 
         Raises:
             ValueError: it is no such array, or of another size than the first one.
@@ -52,15 +69,15 @@ class _FrameWriter(ABC):
         self._size = self._size or frame.shape[:2]
         if frame.shape[:2] != self._size:
             raise ValueError(f"{self.path}: frame of size {frame.shape[:2]} after {self._size}")
-        self._append(frame)
+        self._append(frame, shown)
         self.num_frames += 1
 
     @abstractmethod
-    def _append(self, frame: np.ndarray) -> None: ...
+    def _append(self, frame: np.ndarray, shown: tuple[Fraction, Fraction] | None) -> None: ...
 
     @abstractmethod
-    def _finish(self) -> None:
-        """Complete the output and give it its final name."""
+    def _finish(self, path: Path) -> None:
+        """Complete the output and give it its name."""
 
     @abstractmethod
     def _clean_up(self) -> None:
@@ -72,10 +89,13 @@ class VideoWriter(_FrameWriter):
 
     A frame of odd width or height is padded by one pixel at the right or bottom, as yuv420p needs.
     The file appears under its name when the ``with`` block ends; if it ends by an exception,
-    nothing is left (and a file that was there before stays).
+    nothing is left (and a file that was there before stays), or with ``keep_partial`` the frames so
+    far as ``NAME.partial.mp4``.
 
     Args:
         frame_rate: frames a second.
+        time_base: a unit of time, in seconds, of which the frames' own times are multiples: each
+            frame is then written with its time. None: at the frame rate, one after the other.
         sample_rate: of the audio, samples a second; None: the video has no audio track.
 
     Example::
@@ -85,12 +105,20 @@ class VideoWriter(_FrameWriter):
     """
 
     def __init__(
-        self, path: PathLike, *, frame_rate: Fraction | float, sample_rate: int | None = None
+        self,
+        path: PathLike,
+        *,
+        frame_rate: Fraction | float,
+        sample_rate: int | None = None,
+        time_base: Fraction | None = None,
+        keep_partial: bool = False,
     ):
-        super().__init__(path)
+        super().__init__(path, keep_partial=keep_partial)
         if frame_rate <= 0:
             raise ValueError(f"frame rate must be positive, got {frame_rate}")
         self.frame_rate = Fraction(frame_rate).limit_denominator(65535)
+        self._time_base = time_base
+        self._last_pts = -1
         self._temporary = self.path.with_name(
             f".{self.path.stem}.partial-{os.getpid()}{self.path.suffix}"
         )
@@ -108,19 +136,23 @@ class VideoWriter(_FrameWriter):
             raise ValueError(f"{self.path}: audio needs a sample rate, and a frame before it")
         self._audio.write(samples)
 
-    def _append(self, frame: np.ndarray) -> None:
+    def _append(self, frame: np.ndarray, shown: tuple[Fraction, Fraction] | None) -> None:
         height, width = frame.shape[:2]
         frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         if self._container is None:
             self._open(*frame.shape[:2])
         picture = av.VideoFrame.from_ndarray(frame, format="bgr24")
         picture = picture.reformat(format="yuv420p", interpolation=_CONVERSION)
+        picture.time_base = self._time_base or 1 / self.frame_rate
         picture.pts = self.num_frames
-        picture.time_base = 1 / self.frame_rate
+        if self._time_base is not None:
+            start, end = (round(time / self._time_base) for time in shown)
+            picture.pts = self._last_pts = max(start, self._last_pts + 1)
+            picture.duration = max(end - picture.pts, 1)
         self._container.mux(self._stream.encode(picture))
 
     def _open(self, height: int, width: int) -> None:
-        self._container = av.open(str(self._temporary), "w")
+        self._container = av.open(file_url(self._temporary), "w")
         if "libx264" in av.codecs_available:
             codec, options = "libx264", {"crf": "18", "preset": "veryfast"}
         else:
@@ -128,15 +160,17 @@ class VideoWriter(_FrameWriter):
         self._stream = self._container.add_stream(codec, rate=self.frame_rate, options=options)
         self._stream.width, self._stream.height = width, height
         self._stream.pix_fmt = "yuv420p"
+        if self._time_base is not None:
+            self._stream.codec_context.time_base = self._time_base
         if self._audio is not None:
             self._audio.open(self._container)
 
-    def _finish(self) -> None:
+    def _finish(self, path: Path) -> None:
         if self._audio is not None:
             self._audio.finish()
         self._container.mux(self._stream.encode(None))
         self._container.close()
-        os.replace(self._temporary, self.path)
+        os.replace(self._temporary, path)
 
     def _clean_up(self) -> None:
         try:
@@ -161,35 +195,46 @@ class ImageFolderWriter(_FrameWriter):
         self._temporary.mkdir()
         return self
 
-    def _append(self, frame: np.ndarray) -> None:
+    def _append(self, frame: np.ndarray, shown: tuple[Fraction, Fraction] | None) -> None:
         file = self._temporary / f"{self.num_frames:05d}.jpg"
         if not cv2.imwrite(str(file), frame, [cv2.IMWRITE_JPEG_QUALITY, 95]):
             raise OSError(f"cannot write {file}")
 
-    def _finish(self) -> None:
-        self.path.mkdir(exist_ok=True)
+    def _finish(self, path: Path) -> None:
+        path.mkdir(exist_ok=True)
         for file in sorted(self._temporary.iterdir()):
-            os.replace(file, self.path / file.name)
+            os.replace(file, path / file.name)
 
     def _clean_up(self) -> None:
         shutil.rmtree(self._temporary, ignore_errors=True)
 
 
 def open_writer(
-    path: PathLike, *, frame_rate: Fraction | float, sample_rate: int | None = None
+    path: PathLike,
+    *,
+    frame_rate: Fraction | float,
+    sample_rate: int | None = None,
+    time_base: Fraction | None = None,
+    keep_partial: bool = False,
 ) -> VideoWriter | ImageFolderWriter:
     """A :class:`VideoWriter` for the suffix of a video, an :class:`ImageFolderWriter` for none.
 
-    ``sample_rate`` is of the audio of a video; images have none.
+    ``sample_rate`` and ``time_base`` are of a video; images have none.
 
     Raises:
         ValueError: the suffix is of another kind of file.
     """
     suffix = Path(path).suffix.lower()
     if suffix in VIDEO_SUFFIXES:
-        return VideoWriter(path, frame_rate=frame_rate, sample_rate=sample_rate)
+        return VideoWriter(
+            path,
+            frame_rate=frame_rate,
+            sample_rate=sample_rate,
+            time_base=time_base,
+            keep_partial=keep_partial,
+        )
     if suffix and not Path(path).is_dir():
         raise ValueError(
             f"cannot write {path}: expected {', '.join(VIDEO_SUFFIXES)} or a folder (no suffix)"
         )
-    return ImageFolderWriter(path)
+    return ImageFolderWriter(path, keep_partial=keep_partial)

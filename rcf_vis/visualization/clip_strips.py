@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rcf_vis.data import read_frame
 from rcf_vis.visualization.contact_sheet import contact_sheet
+from rcf_vis.visualization.fonts import drawable_names
 from rcf_vis.visualization.tracks import draw_ground_truth, draw_masks
 
 __all__ = ["record_strip", "sample_strip"]
@@ -73,7 +74,8 @@ def sample_strip(
     for place, instances in enumerate(sample["instances"], start=references):
         ids = instances.gt_ids.tolist()
         categories = instances.gt_classes.tolist()
-        labels = [f"{i} {class_names[c]}" for i, c in zip(ids, categories, strict=True)]
+        names = drawable_names(class_names)
+        labels = [f"{i} {names[c]}" for i, c in zip(ids, categories, strict=True)]
         masks = [_enlarge(mask.numpy()) for mask in instances.gt_masks.tensor]
         pictures[place] = draw_masks(pictures[place], masks, ids, labels)
     rows = {f"video {sample['video_id']}": pictures}

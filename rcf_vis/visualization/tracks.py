@@ -18,6 +18,8 @@ from pycocotools import mask as mask_util
 from rcf_vis.files import whole_file
 from rcf_vis.tracking import BoxMasks, box_masks_of
 
+from .fonts import drawable_names, fonts_for
+
 __all__ = [
     "TrackVisualizer",
     "draw_ground_truth",
@@ -84,7 +86,8 @@ def draw_masks(
         corner = masks.boxes[index][:2]
         _draw_contour(visualizer, crops[index], corner, colors[index])
         _draw_label(visualizer, crops[index], corner, labels[index], colors[index])
-    return np.ascontiguousarray(visualizer.get_output().get_image()[:, :, ::-1])
+    with fonts_for(labels):
+        return np.ascontiguousarray(visualizer.get_output().get_image()[:, :, ::-1])
 
 
 class TrackVisualizer:
@@ -94,7 +97,7 @@ class TrackVisualizer:
     distributions so far, so a label does not flicker; the score is this frame's.
 
     Args:
-        class_names: of the model's classes.
+        class_names: of the model's classes; those that no font has are drawn as numbers.
         alpha: opacity of the masks, in [0, 1].
         min_score: predictions below it are not drawn.
 
@@ -106,7 +109,7 @@ class TrackVisualizer:
     """
 
     def __init__(self, class_names: Sequence[str], *, alpha: float = 0.45, min_score: float = 0.0):
-        self.class_names = list(class_names)
+        self.class_names = drawable_names(class_names)
         self.alpha = alpha
         self.min_score = min_score
         self.reset()
@@ -177,7 +180,8 @@ def draw_ground_truth(
     annotations = list(annotations)
     masks = [mask_util.decode(annotation["segmentation"]) for annotation in annotations]
     ids = [annotation["id"] for annotation in annotations]
-    labels = [_label(a["id"], class_names[a["category_id"]], a.get("score")) for a in annotations]
+    names = drawable_names(class_names)
+    labels = [_label(a["id"], names[a["category_id"]], a.get("score")) for a in annotations]
     return draw_masks(frame, masks, ids, labels, alpha=alpha)
 
 

@@ -18,6 +18,7 @@ from rcf_vis.inference.video_io import open_frames
 from rcf_vis.inference.video_writer import VideoWriter
 from rcf_vis.visualization.tracks import track_color
 from tests.demo.demo_config import CATEGORIES, HEIGHT, WIDTH, demo_config
+from tests.inference.videos import damaged_video
 from tests.scripts import load_script
 
 LENGTH = 5
@@ -187,7 +188,7 @@ def test_one_frame_in_memory(demo, config, video, tmp_path, fake, monkeypatch):
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 @pytest.mark.parametrize("output", ["out.mp4", "frames"])
-def test_nothing_is_left_after_a_crash(
+def test_what_was_tracked_before_a_crash_is_kept_as_a_part(
     demo, config, video, tmp_path, fake, monkeypatch, error, output
 ):
     def crash(index, frame):
@@ -195,20 +196,76 @@ def test_nothing_is_left_after_a_crash(
             raise error("at frame 3")
 
     monkeypatch.setattr(fake, "on_frame", staticmethod(crash))
+    (tmp_path / "out.json").write_text("of an earlier run")
     with pytest.raises(error):
         demo.main(["--config-file", config, "--input", video, "--output", str(tmp_path / output)]
                   + ["--save-json", str(tmp_path / "out.json")])  # fmt: skip
-    assert left(tmp_path) == []
+    part = output.replace(".", ".partial.") if "." in output else f"{output}.partial"
+    assert left(tmp_path) == sorted(["out.json", "out.partial.json", part])
+    assert (tmp_path / "out.json").read_text() == "of an earlier run"
+    (track,) = json.loads((tmp_path / "out.partial.json").read_text())
+    assert len(track["segmentations"]) == 3
+    assert len(list(open_frames(tmp_path / part))) == 3
 
 
-def test_a_broken_frame_is_named_and_nothing_is_left(demo, config, tmp_path, video, fake):
+def test_a_broken_frame_is_named_and_the_frames_before_it_are_kept(
+    demo, config, tmp_path, video, fake
+):
     frames = tmp_path / "frames"
     demo.main(["--config-file", config, "--input", video, "--output", str(frames)])
     (frames / "00002.jpg").write_bytes(b"broken")
     with pytest.raises(ValueError, match=r"00002\.jpg is broken"):
         demo.main(["--config-file", config, "--input", str(frames / "*.jpg")]
                   + ["--output", str(tmp_path / "out.mp4")])  # fmt: skip
-    assert left(tmp_path) == ["frames"]
+    assert left(tmp_path) == ["frames", "out.partial.mp4"]
+    assert len(list(open_frames(tmp_path / "out.partial.mp4"))) == 2
+
+
+def test_results_that_would_replace_something_are_refused_before_any_work(
+    demo, config, video, tmp_path, fake, monkeypatch
+):
+    monkeypatch.setattr(demo, "OnlinePredictor", lambda cfg: pytest.fail("work was begun"))
+    content = Path(video).read_bytes()
+    (tmp_path / "link.mp4").symlink_to(video)
+    (tmp_path / "file").write_text("")
+
+    def run(*words):
+        demo.main(["--config-file", config, "--input", video, *words])
+
+    for name in ("in.mp4", "link.mp4"):
+        with pytest.raises(ValueError, match=rf"--output '.*{name}' is the input .*in\.mp4"):
+            run("--output", str(tmp_path / name))
+        with pytest.raises(ValueError, match="--export ytvis= .* is the input"):
+            run("--save-json", str(tmp_path / name))
+    with pytest.raises(ValueError, match="is the input .*tiny.yaml"):
+        run("--save-json", config)
+    with pytest.raises(ValueError, match="is a folder, expected the name of a file"):
+        run("--export", f"coco={tmp_path}")
+    with pytest.raises(ValueError, match="file' is a file, expected a folder"):
+        run("--save-json", str(tmp_path / "file" / "o.json"))
+    same = str(tmp_path / "o.json")
+    with pytest.raises(ValueError, match="two results have the name .*o.json"):
+        run("--save-json", same, "--export", f"coco={same}")
+    assert Path(video).read_bytes() == content
+
+
+def test_a_damaged_video_goes_on_or_stops(demo, config, tmp_path, fake, caplog):
+    source = damaged_video(tmp_path / "in.avi", "mjpeg", {2})
+    words = [
+        "--config-file",
+        config,
+        "--input",
+        str(source),
+        "--save-json",
+        str(tmp_path / "o.json"),
+    ]
+    demo.main(words)
+    (track,) = json.loads((tmp_path / "o.json").read_text())
+    assert len(track["segmentations"]) == 5 and "1 of 6 packets gave no frame" in caplog.text
+    with pytest.raises(ValueError, match=r"frame 2 of .*in\.avi cannot be decoded"):
+        demo.main([*words, "--on-error", "stop"])
+    (track,) = json.loads((tmp_path / "o.partial.json").read_text())
+    assert len(track["segmentations"]) == 2
 
 
 def test_bad_input(demo, config, video, tmp_path, fake):

@@ -12,6 +12,7 @@ from rcf_vis.inference.class_names import model_metadata
 from rcf_vis.inference.video_io import open_frames
 from rcf_vis.inference.video_writer import VideoWriter
 from tests.demo.demo_config import demo_config
+from tests.inference.videos import video_of_varying_rate
 from tests.scripts import load_script
 
 RATE, FRAME_RATE, LENGTH = 44100, Fraction(30000, 1001), 6
@@ -136,3 +137,18 @@ def test_a_track_that_breaks_off(demo, config, make_video, tmp_path, given, capl
     joined = np.concatenate([audio["audio"] for audio in given], axis=1)
     assert joined[:, :2000].all() and not joined[:, 2000:].any()
     assert "cannot be decoded; from there on the model gets silence" in caplog.text
+
+
+def test_a_varying_frame_rate_keeps_picture_and_sound_together(demo, config, tmp_path, given):
+    """The white frame and the beep are at 1 s, in what the model hears and in what is written."""
+    times = [Fraction(n, 20) for n in range(8)] + [Fraction(1), Fraction(3, 2), Fraction(2)]
+    source = video_of_varying_rate(tmp_path / "in.mkv", times)
+    run(demo, config, str(source), tmp_path / "out.mp4")
+    heard = [index for index, audio in enumerate(given) if audio["audio"].any()]
+    assert 8 in heard and set(heard) <= {8, 9}
+    assert sum(audio["audio"].shape[1] for audio in given[:8]) < 16000
+    frames = list(open_frames(tmp_path / "out.mp4").timed())
+    assert [frame.start for frame in frames] == times
+    assert [frame.image.mean() > 128 for frame in frames] == [time == 1 for time in times]
+    samples, rate = read_audio(tmp_path / "out.mp4")
+    assert np.flatnonzero(np.abs(samples[0]) > 0.2)[0] / rate == pytest.approx(1, abs=0.05)

@@ -1,3 +1,6 @@
+import copy
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -103,3 +106,27 @@ def test_a_user_can_write_into_the_predictions(predictor):
     instances.pred_masks.fill_(True)
     instances.scores.add_(1)
     assert not instances.scores.is_inference()
+
+
+def test_two_threads_at_once_are_an_error_and_lose_nothing(predictor, monkeypatch):
+    inside, goes_on, results = threading.Event(), threading.Event(), []
+    track = predictor.model.track
+
+    def slow(*args):
+        inside.set()
+        assert goes_on.wait(10)
+        return track(*args)
+
+    monkeypatch.setattr(predictor.model, "track", slow)
+    thread = threading.Thread(target=lambda: results.append(predictor(frame(0))))
+    thread.start()
+    assert inside.wait(10)
+    with pytest.raises(RuntimeError, match="two threads at once: .* one StreamPool"):
+        predictor(frame(1))
+    goes_on.set()
+    thread.join(10)
+    after = predictor(frame(1))
+    predictor.reset()
+    predictor(frame(0))
+    assert len(results) == 1 and torch.equal(after.class_probs, predictor(frame(1)).class_probs)
+    copy.deepcopy(predictor)(frame(2))

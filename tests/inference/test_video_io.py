@@ -15,6 +15,7 @@ import pytest
 
 from rcf_vis.inference.video_io import ImageSequence, open_frames
 from rcf_vis.inference.video_writer import VideoWriter
+from tests.inference.videos import damaged_video, video_of_varying_rate
 
 
 def grey(value, height=32, width=48):
@@ -184,6 +185,64 @@ def test_cut_off_mkv_warns(tmp_path, caplog, monkeypatch):
     frames = open_frames(path)
     assert 0 < sum(1 for _ in frames) < 27
     assert "cut off" in caplog.text and "a.mkv" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt"),
+    [("a.avi", "mjpeg", "yuvj420p"), ("a.mkv", "mpeg4", "yuv420p"), ("a.mkv", "libx264", "yuv420p"),
+     ("a.mov", "prores", "yuv422p10le"), ("a.webm", "libvpx-vp9", "yuv420p")],
+)  # fmt: skip
+def test_a_damaged_packet_is_skipped_counted_and_said(tmp_path, caplog, name, codec, pix_fmt):
+    if codec not in av.codecs_available:
+        pytest.skip(f"PyAV has no {codec}")
+    path = damaged_video(tmp_path / name, codec, {2}, pix_fmt)
+    frames = list(open_frames(path).timed())
+    means = [frame.image.mean() for frame in frames]
+    assert len(frames) >= 5 and means[-1] == pytest.approx(200, abs=6)
+    assert [round(10 * frame.start) for frame in frames] in ([0, 1, 3, 4, 5], [0, 1, 2, 3, 4, 5])
+    assert f"{name} is damaged" in caplog.text
+    assert ("1 of 6 packets" in caplog.text) == (len(frames) == 5)
+    if codec != "libx264":  # whose decoder loses the frame without an error
+        with pytest.raises(ValueError, match=rf"frame [12] of .*{name} cannot be decoded"):
+            list(open_frames(path, on_error="stop"))
+    with pytest.raises(ValueError, match="on_error is 'ignore', expected one of"):
+        open_frames(path, on_error="ignore")
+
+
+def test_frames_have_their_own_times(tmp_path):
+    times = [Fraction(n, 10) for n in (0, 1, 2, 10, 11, 25)]
+    found = list(open_frames(video_of_varying_rate(tmp_path / "a.mkv", times)).timed())
+    assert [frame.start for frame in found] == times
+    for frame, following in zip(found, found[1:], strict=False):
+        assert frame.start < frame.end <= following.start
+    constant = open_frames(write_video(tmp_path / "b.mp4", [grey(0)] * 4, Fraction(30000, 1001)))
+    spans = [(frame.start, frame.end) for frame in constant.timed()]
+    assert spans == [(Fraction(n * 1001, 30000), Fraction((n + 1) * 1001, 30000)) for n in range(4)]
+
+
+def test_a_name_with_a_colon_is_that_of_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_video("cam1-10:22:33.mp4", [grey(7)] * 3)
+    assert len(list(open_frames("cam1-10:22:33.mp4"))) == 3
+
+
+def test_a_cover_picture_is_not_the_video(tmp_path):
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 200, 160, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        for number in range(5):
+            for to, size in [(stream, (32, 48)), *([(cover, (160, 200))] if number == 0 else [])]:
+                picture = av.VideoFrame.from_ndarray(grey(100, *size), format="bgr24")
+                picture.pts = number
+                container.mux(to.encode(picture.reformat(format=to.pix_fmt)))
+        for to in (stream, cover):
+            container.mux(to.encode(None))
+    frames = open_frames(path)
+    assert (frames.width, frames.height, len(list(frames))) == (48, 32, 5)
 
 
 def test_no_video_stream(tmp_path):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice, repeat
+from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,10 @@ from detectron2.structures import Instances
 from torch import Tensor
 
 from rcf_vis import OnlinePredictor
-from rcf_vis.audio import AudioFile, NoAudioTrack, split_by_frames
+from rcf_vis.audio import AudioFile, GrowingTrack, NoAudioTrack, samples_before
 from rcf_vis.data import read_frame
 from rcf_vis.data.ground_truth import decode_masks, objects_of
-from rcf_vis.inference.video_io import FrameSource, VideoFile
+from rcf_vis.inference.video_io import FrameSource, TimedFrame, VideoFile
 
 from .recorder import StepRecord, StepRecorder
 
@@ -30,28 +31,23 @@ class VideoSource:
     Attributes:
         name: for files and tables.
         length: frames, where it is known; for a video file an estimate.
-        frames: a call gives its frames from the start, ``(H, W, 3)`` uint8 BGR.
+        frames: a call gives its frames from the start.
         truth: frame number → id → ``(H, W)`` bool; None without annotations.
-        audio: a file with the audio track, and frames a second; None is silence.
+        audio: a file with the audio track; None is silence.
     """
 
     name: str
     length: int | None
-    frames: Callable[[], Iterable[np.ndarray]]
+    frames: Callable[[], Iterable[TimedFrame]]
     truth: Callable[[int], Mapping[int, Tensor]] | None = None
-    audio: tuple[str, float] | None = None
+    audio: str | None = None
 
-    def audio_of_frames(self) -> Iterator[dict[str, Any]]:
-        """For each frame, without an end, what :class:`OnlinePredictor` takes of its audio."""
+    def open_audio(self) -> AudioFile | None:
+        """The audio track; None where there is none."""
         try:
-            file = None if self.audio is None else AudioFile(self.audio[0])
+            return None if self.audio is None else AudioFile(self.audio)
         except NoAudioTrack:
-            file = None
-        if file is None:
-            return repeat({})
-        rates = {"sample_rate": file.sample_rate, "frame_rate": self.audio[1]}
-        pieces = split_by_frames(file, **rates)
-        return ({"audio": piece, "sample_rate": file.sample_rate} for piece in pieces)
+            return None
 
     def spread(self, count: int) -> list[int]:
         """Numbers of up to ``count`` frames that have one before them, spread over the video."""
@@ -97,41 +93,45 @@ def explain_frames(
         length: end after so many frames; default: all.
     """
     predictor.reset()
-    audio = repeat({}) if predictor.model.audio is None else video.audio_of_frames()
-    frames = islice(video.frames(), length)
+    audio = None if predictor.model.audio is None else video.open_audio()
+    track = None if audio is None else GrowingTrack(audio)
     with StepRecorder(predictor.model) as recorder:
-        for number, (picture, given) in enumerate(zip(frames, audio, strict=False)):
+        for number, frame in enumerate(islice(video.frames(), length)):
             recorder.attention = number in attention
-            instances = predictor(picture, **given)
-            yield ExplainedFrame(number, picture, instances, recorder.take())
+            given = {}
+            if track is not None:
+                samples = track.up_to(samples_before(frame.end, audio.sample_rate))
+                given = {"audio": samples, "sample_rate": audio.sample_rate}
+            instances = predictor(frame.image, **given)
+            yield ExplainedFrame(number, frame.image, instances, recorder.take())
 
 
 def video_of_frames(frames: FrameSource, name: str) -> VideoSource:
     """A file or a folder of images, which has no annotations."""
-    audio = None
-    if isinstance(frames, VideoFile) and frames.frame_rate:
-        audio = (frames.name, float(frames.frame_rate))
-    return VideoSource(name, frames.num_frames, lambda: frames, audio=audio)
+    audio = frames.name if isinstance(frames, VideoFile) else None
+    return VideoSource(name, frames.num_frames, frames.timed, audio=audio)
 
 
 def video_of_record(record: dict[str, Any]) -> VideoSource:
     """A video of a data set (see :func:`~rcf_vis.data.load_ytvis_json`)."""
     size = {key: record[key] for key in ("height", "width")}
 
-    def frames() -> Iterator[np.ndarray]:
-        for name in record["file_names"]:
-            yield read_frame(name, image_format="BGR", video_id=record["video_id"], **size)
+    def frames() -> Iterator[TimedFrame]:
+        # Without a frame rate there is no audio either, and no time is asked for.
+        seconds = 1 / Fraction(record.get("frame_rate") or 1)
+        for t, name in enumerate(record["file_names"]):
+            image = read_frame(name, image_format="BGR", video_id=record["video_id"], **size)
+            yield TimedFrame(image, t * seconds, (t + 1) * seconds)
 
     def truth(number: int) -> dict[int, Tensor]:
         objects = objects_of(record, number)
         shown = zip(objects, decode_masks(record, number, objects), strict=True)
         return {item["id"]: torch.from_numpy(mask.astype(bool)) for item, mask in shown}
 
-    file = record.get("audio_file")
     return VideoSource(
         str(record["video_id"]),
         record["length"],
         frames,
         truth if "annotations" in record else None,
-        None if file is None else (file, record["frame_rate"]),
+        record.get("audio_file"),
     )

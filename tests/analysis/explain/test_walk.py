@@ -14,6 +14,7 @@ from rcf_vis.analysis.explain.walk import (
     video_of_frames,
     video_of_record,
 )
+from rcf_vis.audio import AudioFile, split_by_frames
 from rcf_vis.data import load_ytvis_json
 from rcf_vis.inference.video_io import open_frames
 from tests.data.clip_data import make_content, object_mask, write_frames
@@ -39,7 +40,7 @@ def record(tmp_path):
 def test_a_record(record):
     video = video_of_record(record)
     assert (video.name, video.length, video.audio) == ("1", 4, None)
-    assert [frame.shape for frame in video.frames()] == [(64, 96, 3)] * 4
+    assert [frame.image.shape for frame in video.frames()] == [(64, 96, 3)] * 4
     assert [set(video.truth(t)) for t in range(4)] == [{10, 11}, {10, 11}, {10}, {10, 11}]
     assert np.array_equal(video.truth(3)[11].numpy(), object_mask(64, 96, 1, 3))
     del record["annotations"]
@@ -62,16 +63,11 @@ def audio(tmp_path):
     return str(path)
 
 
-def test_each_frame_has_its_samples(audio):
-    given = VideoSource("v", 4, lambda: (), audio=(audio, 10.0)).audio_of_frames()
-    pieces = [next(given) for _ in range(4)]
-    assert {piece["sample_rate"] for piece in pieces} == {8000}
-    samples = np.concatenate([piece["audio"].reshape(-1) for piece in pieces]) * 32768
-    assert [piece["audio"].size for piece in pieces] == [800] * 4
-    np.testing.assert_allclose(samples[:2000], np.arange(2000), atol=1e-3)
-    assert not samples[2000:].any()  # then silence
-    silent = VideoSource("v", 4, lambda: ()).audio_of_frames()
-    assert [next(silent) for _ in range(3)] == [{}] * 3
+def pieces_of(path, count, frame_rate=10):
+    """By the rule of training: split by the frame rate."""
+    file = AudioFile(path)
+    pieces = split_by_frames(file, sample_rate=file.sample_rate, frame_rate=frame_rate)
+    return [{"audio": next(pieces), "sample_rate": file.sample_rate} for _ in range(count)]
 
 
 @pytest.mark.parametrize("with_audio", [True, False])
@@ -89,7 +85,7 @@ def test_what_the_model_is_given(record, patch_cfg, audio, with_audio):
     groups = {"target": 6, "reference": 4, **({"audio": 2} if with_audio else {})}
     assert frames[1].step.attention.groups == groups
     predictor.reset()
-    for frame, given in zip(frames, video.audio_of_frames(), strict=False):
+    for frame, given in zip(frames, pieces_of(audio, 3), strict=True):
         expected = predictor(frame.picture, **(given if with_audio else {}))
         assert torch.equal(frame.instances.class_probs, expected.class_probs)
     assert not any(module._forward_hooks for module in predictor.model.modules())
