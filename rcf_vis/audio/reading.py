@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rcf_vis.files import file_url
+from rcf_vis.foreign_files import check_regular
+from rcf_vis.limits import check_limit
 
 from .samples import normalize
 
@@ -48,6 +50,7 @@ class AudioFile:
             stream = container.streams.audio[0]
             self.sample_rate = stream.codec_context.sample_rate or 0
             self.num_channels = stream.codec_context.layout.nb_channels
+            self._seconds = float((stream.duration or 0) * (stream.time_base or 0))
         if self.sample_rate <= 0 or self.num_channels <= 0:
             raise ValueError(
                 f"{self.name}: audio of {self.num_channels} channels at {self.sample_rate} "
@@ -124,14 +127,23 @@ def read_audio(path: str | os.PathLike) -> tuple[np.ndarray, int]:
 
     Raises:
         FileNotFoundError: there is no such file.
+        OSError: it is no file.
         NoAudioTrack: the file has no audio track.
-        ValueError: it cannot be read or decoded, or a sample is not finite.
+        ValueError: it cannot be read or decoded, has more samples than ``LIMITS.AUDIO_SAMPLES``, or
+            a sample is not finite.
 
     Example:
         >>> samples, sample_rate = read_audio("street.mp4")
     """
+    check_regular(path)
     file = AudioFile(path)
-    pieces = [np.zeros((file.num_channels, 0), dtype=np.float32), *file]
+    number = int(file._seconds * file.sample_rate) * file.num_channels  # as its header has it
+    check_limit("AUDIO_SAMPLES", number, f"{file.name}: samples of audio")
+    pieces, number = [np.zeros((file.num_channels, 0), dtype=np.float32)], 0
+    for piece in file:
+        number += piece.size
+        check_limit("AUDIO_SAMPLES", number, f"{file.name}: samples of audio, at least")
+        pieces.append(piece)
     samples = np.concatenate(pieces, axis=1)
     finite = np.isfinite(samples).all(axis=0)
     if not finite.all():

@@ -22,6 +22,7 @@ import numpy as np
 from rcf_vis.data.images import read_image
 from rcf_vis.errors import DatasetError
 from rcf_vis.files import file_url
+from rcf_vis.limits import check_limit
 
 __all__ = [
     "ON_ERROR",
@@ -115,6 +116,9 @@ class VideoFile(FrameSource):
         self.paths = [self.name]
         self._skip = on_error == "skip"
         with self._open() as (container, stream):
+            size = stream.codec_context.width, stream.codec_context.height
+            what = f"{self.name}: frames of {size[0]}x{size[1]} pixels"
+            check_limit("IMAGE_PIXELS", size[0] * size[1], what)
             rate = stream.average_rate or stream.guessed_rate
             self.frame_rate = Fraction(rate.numerator, rate.denominator) if rate else None
             self.time_base = Fraction(stream.time_base)

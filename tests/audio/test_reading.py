@@ -1,5 +1,6 @@
 """Audio from wav and video files."""
 
+import os
 import struct
 from fractions import Fraction
 
@@ -71,6 +72,26 @@ def test_files_that_are_no_audio(tmp_path):
             ValueError, match=f"{number}.wav is not an audio track that can be read"
         ):
             read_audio(path)
+
+
+def test_a_track_over_the_limit(wav, tmp_path, monkeypatch):
+    path = wav(bytes(16000))
+    with open(path, "r+b") as file:
+        file.seek(40)
+        file.write(struct.pack("<I", 2**31))  # samples that the header has, in a hole
+        file.truncate(2**31)
+    with pytest.raises(ValueError, match=r"samples of audio: 107\d{7} is over the limit"):
+        read_audio(path)
+    monkeypatch.setenv("RCF_LIMIT_AUDIO_SAMPLES", "5000")
+    path = wav(bytes(16000))
+    with pytest.raises(ValueError, match="over the limit of 5000; LIMITS.AUDIO_SAMPLES"):
+        read_audio(path)
+    monkeypatch.setattr(AudioFile, "_seconds", property(lambda _: 0, lambda *_: None), False)
+    with pytest.raises(ValueError, match="samples of audio, at least: .* is over the limit of 500"):
+        read_audio(path)
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(OSError, match="is a named pipe, expected a file"):
+        read_audio(tmp_path / "pipe.wav")
 
 
 def test_a_broken_track_gives_what_comes_before(wav, tmp_path):
