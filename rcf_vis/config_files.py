@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from detectron2.utils.file_io import PathManager
 
+from rcf_vis.errors import shown
 from rcf_vis.foreign_files import open_regular
 from rcf_vis.limits import check_limit, limit
 
@@ -47,7 +48,7 @@ def _load(path: str, read: list[str], above: tuple[str, ...] = ()) -> dict[str, 
     bases = own.pop(_BASE, [])
     bases = [bases] if isinstance(bases, str) else bases
     if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
-        raise ValueError(f"{path}: {_BASE} is {bases!r:.80}, expected a path or a list of paths")
+        raise ValueError(f"{path}: {_BASE} is {shown(bases)}, expected a path or a list of paths")
     content: dict[str, Any] = {}
     for base in bases:
         base = os.path.expanduser(base)

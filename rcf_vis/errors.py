@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-__all__ = ["BrokenWeights", "DatasetError", "extra"]
+__all__ = ["BrokenWeights", "DatasetError", "extra", "shown"]
+
+_repr = reprlib.Repr()
+_repr.maxlevel = 3
+_repr.maxstring = _repr.maxlong = _repr.maxother = 80
 
 
 class BrokenWeights(ValueError):
@@ -23,6 +29,14 @@ class DatasetError(ValueError):
     def __init__(self, message: str, kind: str = "data") -> None:
         super().__init__(message)
         self.kind = kind
+
+
+def shown(value: Any) -> str:
+    """A value of any size and depth for a message, in a few words."""
+    try:
+        return _repr.repr(value)[:200]
+    except Exception:  # an integer of too many digits, say
+        return f"a {type(value).__name__}"
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from rcf_vis.errors import BrokenWeights
+from rcf_vis.errors import BrokenWeights, shown
 from rcf_vis.files import whole_file
 from rcf_vis.foreign_files import check_regular
 from rcf_vis.weight_files import read_torch_file
@@ -56,10 +56,10 @@ def check_content(content: dict[str, Any], path: str | os.PathLike) -> None:
         raise BrokenWeights(f"{path}: 'model' has no weights by name")
     for key, value in weights.items():
         if not isinstance(value, (torch.Tensor, np.ndarray)):
-            raise BrokenWeights(f"{path}: {key!r:.80} is no tensor, but {value!r:.80}")
+            raise BrokenWeights(f"{path}: {shown(key)} is no tensor, but {shown(value)}")
     is_list = isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names)
     if names is not None and not is_list:
-        raise BrokenWeights(f"{path}: {_CLASS_NAMES} are {names!r:.80}, expected a list of str")
+        raise BrokenWeights(f"{path}: {_CLASS_NAMES} are {shown(names)}, expected a list of str")
 
 
 def read_safetensors(path: str | os.PathLike) -> dict[str, Any]:
@@ -119,6 +119,6 @@ def _parse_names(text: str, path: str | os.PathLike) -> list[str]:
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise BrokenWeights(
-            f"{path}: expected a JSON list of class_names, its metadata has {text!r}"
+            f"{path}: expected a JSON list of class_names, its metadata has {shown(text)}"
         )
     return names

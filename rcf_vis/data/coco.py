@@ -16,7 +16,7 @@ from typing import Any
 
 from detectron2.structures import BoxMode
 
-from rcf_vis.errors import DatasetError
+from rcf_vis.errors import DatasetError, shown
 
 from .categories import COCO_NAMES
 from .json_rules import (
@@ -200,7 +200,7 @@ def _usable_segmentation(
     is_list = isinstance(segmentation, list) and all(isinstance(p, list) for p in segmentation)
     if not is_list and not isinstance(segmentation, dict):
         raise DatasetError(
-            f"{where}: 'segmentation' is {segmentation!r:.80}, expected polygons or RLE", "masks"
+            f"{where}: 'segmentation' is {shown(segmentation)}, expected polygons or RLE", "masks"
         )
     try:
         if isinstance(segmentation, dict):

@@ -17,7 +17,7 @@ from collections.abc import Collection, Mapping
 from itertools import compress
 from typing import Any
 
-from rcf_vis.errors import DatasetError
+from rcf_vis.errors import DatasetError, shown
 
 from .json_rules import (
     OnFault,
@@ -282,7 +282,7 @@ def _mask_of(annotation: dict[str, Any], video: dict[str, Any], where: str) -> d
     if isinstance(segmentation, list):
         if not all(isinstance(part, list) for part in segmentation):
             raise DatasetError(
-                f"{where}: 'segmentation' is {segmentation!r:.80}, expected polygons or RLE",
+                f"{where}: 'segmentation' is {shown(segmentation)}, expected polygons or RLE",
                 "masks",
             )
         segmentation = [part for part in segmentation if len(part) >= 6]

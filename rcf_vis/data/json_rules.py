@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
-from rcf_vis.errors import DatasetError
+from rcf_vis.errors import DatasetError, shown
 from rcf_vis.foreign_files import parse_json, read_json_bytes
 from rcf_vis.limits import check_limit
 
@@ -118,12 +118,14 @@ def check_keys(item: Any, keys: Mapping[str, type], where: str) -> None:
         value = item[key]
         if not isinstance(value, kind) or isinstance(value, bool):
             raise DatasetError(
-                f"{where}: '{key}' is {value!r:.80}, expected {kind.__name__}", "keys"
+                f"{where}: '{key}' is {shown(value)}, expected {kind.__name__}", "keys"
             )
         if kind is int and value not in _IDS:
-            raise DatasetError(f"{where}: '{key}' is {value:.3e}, more than 64 bits hold", "keys")
+            raise DatasetError(
+                f"{where}: '{key}' is {shown(value)}, more than 64 bits hold", "keys"
+            )
         if kind is str and not is_text(value):
-            raise DatasetError(f"{where}: '{key}' is {value!r:.80}, which is no text", "keys")
+            raise DatasetError(f"{where}: '{key}' is {shown(value)}, which is no text", "keys")
 
 
 def check_size(item: Mapping[str, Any], where: str) -> None:
@@ -151,7 +153,7 @@ def check_box(box: Any, where: str) -> None:
         or len(box) != 4
         or not all(is_number(value) and abs(value) <= _FARTHEST for value in box)
     ):
-        raise DatasetError(f"{where}: the box {box!r:.80}, expected four numbers", "boxes")
+        raise DatasetError(f"{where}: the box {shown(box)}, expected four numbers", "boxes")
 
 
 def read_crowd(annotation: Mapping[str, Any], where: str) -> bool:
@@ -160,7 +162,7 @@ def read_crowd(annotation: Mapping[str, Any], where: str) -> bool:
     if value is None:
         return False
     if not isinstance(value, (bool, int, float)) or value not in (0, 1):
-        raise DatasetError(f"{where}: 'iscrowd' is {value!r:.80}, expected 0 or 1", "crowds")
+        raise DatasetError(f"{where}: 'iscrowd' is {shown(value)}, expected 0 or 1", "crowds")
     return bool(value)
 
 
@@ -177,4 +179,4 @@ def is_text(value: Any) -> bool:
 
 def id_of(item: Any) -> str:
     """`` (id 7)`` where the item says so: a help to find it in the file."""
-    return f" (id {item['id']})" if isinstance(item, dict) and "id" in item else ""
+    return f" (id {shown(item['id'])})" if isinstance(item, dict) and "id" in item else ""

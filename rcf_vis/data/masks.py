@@ -14,6 +14,7 @@ import numpy as np
 import pycocotools.mask as mask_util
 from PIL import Image
 
+from rcf_vis.errors import shown
 from rcf_vis.limits import check_limit
 
 __all__ = [
@@ -52,7 +53,7 @@ def to_compressed_rle(segmentation: dict | list, height: int, width: int) -> dic
         raise ValueError(f"no mask that can be read; expected {_FORMS}")
     size, counts = segmentation["size"], segmentation["counts"]
     if not isinstance(size, (list, tuple)) or list(size) != [height, width]:
-        raise ValueError(f"mask size {size}, expected [height, width] = [{height}, {width}]")
+        raise ValueError(f"mask size {shown(size)}, expected [height, width] = [{height}, {width}]")
     if isinstance(counts, list):
         return _encode_runs(counts, height, width)
     if isinstance(counts, bytes):
@@ -122,7 +123,7 @@ def check_polygons(polygons: list) -> None:
             raise ValueError("a polygon needs at least three points [x0, y0, x1, y1, x2, y2, …]")
         kinds = set(map(type, polygon))
         if not kinds <= {int, float} and not all(issubclass(kind, _NUMBERS) for kind in kinds):
-            raise ValueError(f"a polygon of {polygon!r:.80}, expected numbers")
+            raise ValueError(f"a polygon of {shown(polygon)}, expected numbers")
         points = np.array(polygon, dtype=np.float64).reshape(-1, 2)
         farthest = np.abs(points).max()
         if not farthest < np.inf:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 
-from rcf_vis.errors import DatasetError
+from rcf_vis.errors import DatasetError, shown
 
 __all__ = ["Root", "allow_outside_root"]
 
@@ -51,7 +51,7 @@ class Root:
             real = os.path.dirname(os.path.realpath(path))
         if base in ("", ".", "..") or not f"{real}/".startswith(f"{self._real.rstrip('/')}/"):
             raise DatasetError(
-                f"{where}: {name!r:.200} leads out of {self.path}; expected a file in it, or "
+                f"{where}: {shown(name)} leads out of {self.path}; expected a file in it, or "
                 f"DATASETS.ALLOW_OUTSIDE_ROOT True ({_VARIABLE}=1 in the environment)",
                 "outside",
             )

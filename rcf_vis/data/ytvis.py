@@ -16,7 +16,7 @@ from typing import Any
 from detectron2.data import MetadataCatalog
 
 from rcf_vis.audio.folder import AudioFolder
-from rcf_vis.errors import DatasetError
+from rcf_vis.errors import DatasetError, shown
 from rcf_vis.limits import check_limit
 
 from .categories import class_metadata
@@ -232,7 +232,7 @@ def _read_video(video: dict[str, Any], root: Root | None, where: str) -> dict[st
     exhaustive = video.get("exhaustive", True)
     if not isinstance(exhaustive, bool):
         raise DatasetError(
-            f"{where}: 'exhaustive' is {exhaustive!r:.80}, expected a bool", "videos"
+            f"{where}: 'exhaustive' is {shown(exhaustive)}, expected a bool", "videos"
         )
     if not exhaustive:
         record["exhaustive"] = False
@@ -249,6 +249,6 @@ def _read_frame_rate(video: dict[str, Any], where: str) -> float:
     value = video[given[0]]
     if not is_number(value) or not _SLOWEST <= value <= _FASTEST:
         raise DatasetError(
-            f"{where}: '{given[0]}' is {value!r:.80}, expected frames a second, over 0", "videos"
+            f"{where}: '{given[0]}' is {shown(value)}, expected frames a second, over 0", "videos"
         )
     return float(value)

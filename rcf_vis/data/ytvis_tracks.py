@@ -11,7 +11,7 @@ from typing import Any
 import pycocotools.mask as mask_util
 from detectron2.structures import BoxMode
 
-from rcf_vis.errors import DatasetError
+from rcf_vis.errors import DatasetError, shown
 
 from .json_rules import (
     OnFault,
@@ -227,7 +227,7 @@ def _read_track(
 def _one_a_frame(annotation: dict[str, Any], key: str, length: int, where: str) -> list | None:
     items = annotation.get(key) or None
     if items is not None and (not isinstance(items, list) or len(items) != length):
-        found = len(items) if isinstance(items, list) else f"{items!r:.80} as"
+        found = len(items) if isinstance(items, list) else f"{shown(items)} as"
         raise DatasetError(f"{where}: {found} '{key}' for a video of {length} frames", "lengths")
     return items
 
@@ -237,7 +237,7 @@ def _read_areas(annotation: dict[str, Any], length: int, where: str) -> list | N
     for area in areas or ():
         if area is not None and not (is_number(area) and 0 <= area <= _LARGEST):
             raise DatasetError(
-                f"{where}: 'areas' has {area!r:.80}, expected numbers and nulls", "areas"
+                f"{where}: 'areas' has {shown(area)}, expected numbers and nulls", "areas"
             )
     return areas
 

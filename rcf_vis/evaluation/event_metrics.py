@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rcf_vis.data.json_forms import read_video_json
-from rcf_vis.errors import DatasetError
+from rcf_vis.errors import DatasetError, shown
 
 from .average_precision import evaluate_ytvis
 from .continuity import follow
@@ -117,8 +117,8 @@ def _read_events(content: Mapping[str, Any], name: str) -> Iterator[_Event]:
                 whole = False
             if not whole:
                 raise DatasetError(
-                    f"{where}: {event!r}, expected its 'kind' (crossing, occlusion or return), "
-                    "'frames' (the first, at least 1, and the last) and 'tracks' (ids of "
+                    f"{where}: {shown(event)}, expected its 'kind' (crossing, occlusion or "
+                    "return), 'frames' (the first, at least 1, and the last) and 'tracks' (ids of "
                     "annotations of the video)"
                 )
             yield _Event(video["id"], kind, first, last, tuple(tracks))

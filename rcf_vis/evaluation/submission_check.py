@@ -10,7 +10,7 @@ from typing import Any
 from rcf_vis.data.json_rules import is_number
 from rcf_vis.data.masks import rle_areas_covered
 from rcf_vis.data.ytvis_tracks import broken_counts
-from rcf_vis.errors import DatasetError
+from rcf_vis.errors import DatasetError, shown
 from rcf_vis.files import whole_file
 
 from .result_files import RESULTS_JSON, read_result_list
@@ -79,14 +79,14 @@ def _problems_of(entry: Any, header: GroundTruth) -> Iterator[str]:
         return
     if not is_key(entry["category_id"], header.categories):
         known = list(header.categories)
-        yield f"category_id {entry['category_id']!r} is unknown; expected one of {known}"
+        yield f"category_id {shown(entry['category_id'])} is unknown; expected one of {known}"
     if not is_number(entry["score"]):
-        yield f"score {entry['score']!r}, expected a finite number"
+        yield f"score {shown(entry['score'])}, expected a finite number"
     segmentations = entry["segmentations"]
     if not isinstance(segmentations, list):
         yield f"'segmentations' is a {type(segmentations).__name__}, expected a list"
     if not is_key(entry["video_id"], header.videos):
-        yield f"video_id {entry['video_id']!r} is not in {header.name}"
+        yield f"video_id {shown(entry['video_id'])} is not in {header.name}"
     elif isinstance(segmentations, list):
         video = header.videos[entry["video_id"]]
         if len(segmentations) != video["length"]:
@@ -106,7 +106,7 @@ def _problems_of_masks(masks: Sequence[Any], video: Mapping[str, Any]) -> Iterat
         if not isinstance(mask, dict) or not {"size", "counts"} <= mask.keys():
             yield f"{where}: expected null, or a mask with 'size' and 'counts'"
         elif mask["size"] != size:
-            yield f"{where}: mask size {mask['size']}, expected [height, width] = {size}"
+            yield f"{where}: mask size {shown(mask['size'])}, expected [height, width] = {size}"
         elif not isinstance(mask["counts"], str):
             yield f"{where}: 'counts' is a {type(mask['counts']).__name__}, expected a str"
         elif rle_areas_covered([mask])[0] != size[0] * size[1]:

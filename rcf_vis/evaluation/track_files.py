@@ -19,7 +19,7 @@ from rcf_vis.data.json_forms import read_video_json, to_ytvis
 from rcf_vis.data.json_rules import is_number
 from rcf_vis.data.ytvis import read_categories, read_videos
 from rcf_vis.data.ytvis_tracks import Track, read_masks, read_tracks
-from rcf_vis.errors import DatasetError
+from rcf_vis.errors import DatasetError, shown
 
 from .result_files import read_result_list
 from .track_masks import TrackMasks, set_areas
@@ -141,14 +141,14 @@ def iterate_results(
     for index, entry in enumerate(entries):
         where = f"{name}[{index}]"
         video_id, category_id, score, segmentations = _values(entry, where)
-        where = f"{where} (video {video_id})"
+        where = f"{where} (video {shown(video_id)})"
         if not is_key(video_id, ground_truth.videos):
-            raise DatasetError(f"{where}: video_id {video_id!r} is not in {ground_truth.name}")
+            raise DatasetError(f"{where}: video_id {shown(video_id)} is not in {ground_truth.name}")
         if not is_key(category_id, ground_truth.categories):
-            unknown[repr(category_id)] += 1
+            unknown[shown(category_id)] += 1
             continue
         if not is_number(score):
-            raise DatasetError(f"{where}: score {score!r} is no finite number")
+            raise DatasetError(f"{where}: score {shown(score)} is no finite number")
         track = _read_track(segmentations, ground_truth.videos[video_id], where)
         yield (video_id, category_id), Result(track, float(score))
     if unknown:

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from rcf_vis.errors import BrokenWeights
+from rcf_vis.errors import BrokenWeights, shown
 
 from .plain_pickle import PlainUnpickler, load_plain
 
@@ -69,7 +69,7 @@ def _check_zip(file: BinaryIO, name: str) -> None:
     def check_storage(key: Any, size: int) -> None:
         found = sizes.get(f"{root}/data/{key}")
         if found != size:
-            raise BrokenWeights(f"record {key!r:.40} has {found} bytes, not {size}")
+            raise BrokenWeights(f"record {shown(key)} has {found} bytes, not {size}")
 
     load_plain(pickle, lambda file: _TensorUnpickler(file, check_storage), name)
 
@@ -96,7 +96,7 @@ def _check_records(archive: zipfile.ZipFile, name: str) -> str:
         raise BrokenWeights(f"{name}: could not be read as weights (no zip of torch.save)")
     root = infos[0].filename.partition("/")[0]
     if not all(info.filename.startswith(f"{root}/") for info in infos):
-        raise BrokenWeights(f"{name}: it has files beside the folder {root!r:.80}")
+        raise BrokenWeights(f"{name}: it has files beside the folder {shown(root)}")
     if len({info.filename for info in infos}) < len(infos):
         raise BrokenWeights(f"{name}: it has a record twice")
     if any(i.compress_type != zipfile.ZIP_STORED or i.file_size != i.compress_size for i in infos):
@@ -138,7 +138,7 @@ class _TensorUnpickler(PlainUnpickler):
         kind, item_bytes, key, _, length, *view = pid
         plain = type(item_bytes) is int and type(length) is int and length >= 0
         if kind != "storage" or not plain or any(part is not None for part in view):
-            raise BrokenWeights(f"a record of the kind {kind!r:.40}")
+            raise BrokenWeights(f"a record of the kind {shown(kind)}")
         self._check_storage(key, length * item_bytes)
         return _Storage(length)
 
@@ -148,12 +148,12 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> _Opaq
     if not isinstance(storage, _Storage) or len(size) != len(stride):
         raise BrokenWeights("a tensor without memory or shape")
     if not all(type(number) is int and number >= 0 for number in numbers):
-        raise BrokenWeights(f"a tensor of the shape {size!r:.80}")
+        raise BrokenWeights(f"a tensor of the shape {shown(size)}")
     elements = math.prod(size)
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if elements and (last >= storage.length or elements > max(storage.length, _VIEW)):
         raise BrokenWeights(
-            f"a tensor of the shape {tuple(size)!r:.80} in a memory of {storage.length} elements"
+            f"a tensor of the shape {shown(tuple(size))} in a memory of {storage.length} elements"
         )
     return _Opaque()
 

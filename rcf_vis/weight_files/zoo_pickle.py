@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from rcf_vis.errors import BrokenWeights
+from rcf_vis.errors import BrokenWeights, shown
 from rcf_vis.foreign_files import open_regular
 
 from .plain_pickle import PlainUnpickler, load_plain
@@ -46,7 +46,7 @@ class _Type:
 
     def __init__(self, name: str, *_: Any) -> None:
         if not isinstance(name, str) or not _TYPE.fullmatch(name):
-            raise BrokenWeights(f"an array of {name!r:.40}, expected one of numbers")
+            raise BrokenWeights(f"an array of {shown(name)}, expected one of numbers")
         self.name, self.order = name, "="
 
     def __setstate__(self, state: tuple) -> None:
@@ -93,7 +93,7 @@ def _shaped(content: Any, kind: Any, shape: Any, order: str) -> np.ndarray:
 
 def _encode(text: str, encoding: str) -> bytes:
     if encoding != "latin1":
-        raise BrokenWeights(f"bytes in {encoding!r:.40}")
+        raise BrokenWeights(f"bytes in {shown(encoding)}")
     return text.encode("latin1")
 
 

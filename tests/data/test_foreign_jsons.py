@@ -15,6 +15,9 @@ from tests.data.clip_data import make_content, write_frames
 from tests.scripts import ROOT, load_script
 
 NAN, INF, HUGE = float("nan"), float("inf"), 10**400
+DEEP = []
+for _ in range(600):
+    DEEP = [DEEP]
 CONFIG = str(ROOT / "configs/synthvis/rcf_tiny.yaml")
 
 
@@ -43,9 +46,10 @@ def polygon(value):
 
 
 FAULTS = (
-    (of_video(id=2**63), "'id' is 9.223e+18, more than 64 bits hold"),
+    (of_video(id=2**63), "'id' is 9223372036854775808, more than 64 bits hold"),
     (of_video(id=1.0), "'id' is 1.0, expected int"),
     (of_track(id=-(2**63) - 1), "more than 64 bits hold"),
+    (of_track(id=HUGE), "more than 64 bits hold"),
     (of_track(id=None), "'id' is None, expected int"),
     (of_track(id=True), "'id' is True, expected int"),
     (of_track(category_id=2**64), "more than 64 bits hold"),
@@ -84,6 +88,7 @@ FAULTS = (
     (of_track(areas=5), "5 as 'areas'"),
     (of_track(iscrowd="0"), "'iscrowd' is '0', expected 0 or 1"),
     (of_track(iscrowd=[0, 0]), "'iscrowd' is [0, 0], expected 0 or 1"),
+    (of_track(iscrowd=DEEP), "'iscrowd' is [[[[...]]]], expected 0 or 1"),
     (of_track(iscrowd=2), "'iscrowd' is 2, expected 0 or 1"),
     (of_all(iscrowd=1), "all 2 tracks are crowds ('iscrowd' 1), which are neither trained on nor"),
 )
