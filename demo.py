@@ -165,11 +165,11 @@ def decoded(audio: AudioFile) -> Iterator[np.ndarray]:
 
 
 def check_outputs(args: argparse.Namespace, exports: list, inputs: Sequence[str]) -> None:
-    """ValueError, before the first frame, where a result could not be written at the end."""
+    """Raise, before the first frame, where a result could not be written at the end."""
     for kind, path in exports:
-        check_output(path, inputs, f"--export {kind}=")
+        check_output(path, *inputs, option=f"--export {kind}=")
     if args.output and Path(args.output).suffix:
-        check_output(args.output, inputs, "--output")
+        check_output(args.output, *inputs, option="--output")
     names = [os.path.abspath(path) for path in (args.output, *(p for _, p in exports)) if path]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:

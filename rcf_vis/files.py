@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -53,35 +54,30 @@ def partial_path(path: str | os.PathLike) -> Path:
 
 
 def check_output(
-    path: str | os.PathLike, inputs: Iterable[str | os.PathLike] = (), option: str = "the output"
+    path: str | os.PathLike, *inputs: str | os.PathLike, option: str = "the output"
 ) -> None:
-    """Refuse, before any work, what could not be written at its end.
+    """Raise where a file cannot be written in the end, before the work whose result it is to hold.
+
+    The folder is made.
 
     Args:
-        path: of a file to be written.
-        inputs: what it must not replace; links to them neither.
-        option: what names the path on the command line, for the message.
+        inputs: files that it must not take the place of; nor may a link to them.
+        option: what names it on the command line, for the message.
 
     Raises:
-        ValueError: it is one of the inputs, a folder, or lies where nothing can be written.
+        OSError: it is a folder, a pipe or a device, or one of the inputs; or the folder cannot be
+            made or written into.
     """
     path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"{option} {str(path)!r} is a folder, expected the name of a file")
-    for source in inputs:
-        if path.exists() and os.path.exists(source) and os.path.samefile(path, source):
-            raise ValueError(
-                f"{option} {str(path)!r} is the input {str(source)!r}, which it would replace"
-            )
     if path.exists() and not path.is_file():
-        raise ValueError(f"{option} {str(path)!r} is no regular file")
-    there = next(folder for folder in path.absolute().parents if folder.exists())
-    if not there.is_dir():
-        raise ValueError(f"{option} {str(path)!r}: {str(there)!r} is a file, expected a folder")
-    if not os.access(there, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise ValueError(
-            f"{option} {str(path)!r} cannot be written: no permission in {str(there)!r}"
+        raise OSError(
+            f"{option} {str(path)!r} is a folder, a pipe or a device, expected the name of a file"
         )
+    for other in map(Path, inputs):
+        if path.exists() and other.exists() and path.samefile(other):
+            raise OSError(f"{option} {str(path)!r} is the input {str(other)!r}: it would be replaced")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=path.parent).close()
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from rcf_vis import OnlinePredictor
 from rcf_vis.config import read_config
 from rcf_vis.inference.export import export_onnx, export_program
 from rcf_vis.inference.setup import prepare_cfg
+from rcf_vis.weight_files import add_trust_option
 
 SUFFIXES = {"onnx": ".onnx", "torch-export": ".pt2"}
 
@@ -41,6 +42,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="of the frames before they are resized, default 640x360",
     )  # fmt: skip
     parser.add_argument("--precision", help="fp32, bf16 or fp16; default: MODEL.RCF.TEST.PRECISION")
+    add_trust_option(parser)
     parser.add_argument(
         "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE",
         help="config options, at the end of the command",

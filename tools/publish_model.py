@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from rcf_vis.checkpoint import read_bare_weights, save_bare_weights
+from rcf_vis.files import check_output
 from rcf_vis.weight_files import add_trust_option
 
 
@@ -50,6 +51,7 @@ def main() -> None:
     add_trust_option(parser)
     args = parser.parse_args()
     try:
+        check_output(args.output, args.checkpoint)
         size = publish(args.checkpoint, args.output, ema=args.ema, half=args.half)
     except (KeyError, OSError, ValueError) as error:
         parser.error(str(error.args[0] if isinstance(error, KeyError) else error))

@@ -24,6 +24,7 @@ from rcf_vis.engine.ray_jobs import track_with_ray
 from rcf_vis.engine.video_jobs import Outcome, VideoFolder, VideoJob, find_videos, track_here
 from rcf_vis.files import only_run_in
 from rcf_vis.inference.setup import prepare_cfg
+from rcf_vis.weight_files import add_trust_option
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -46,6 +47,7 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="of --engine ray, a GPU or a core each; default: as many as there are",
     )
+    add_trust_option(parser)
     parser.add_argument(
         "--opts",
         nargs=argparse.REMAINDER,
@@ -67,6 +69,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.actors < 0 or (args.actors and args.engine != "ray"):
         parser.error("--actors is a positive number, of --engine ray")
+    if args.trust_weights and args.engine == "ray":
+        parser.error("--trust-weights is of --engine local: actors are processes of their own")
     videos = find_videos(args.input)
     cfg = read_config(args.config_file, args.opts)
     with only_run_in(args.output, "--output"):

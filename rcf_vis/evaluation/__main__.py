@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from tabulate import tabulate
 
-from rcf_vis.files import whole_file
+from rcf_vis.files import check_output, whole_file
 
 from .average_precision import METRICS, evaluate_ytvis
 from .event_metrics import EVENT_METRICS, EVENT_NAMES, evaluate_events
@@ -44,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
+        if options.json:
+            check_output(options.json, options.gt, options.results)
         figures = evaluate_ytvis(options.gt, options.results)
         if options.identity:
             figures["identity"] = evaluate_identity(options.gt, options.results)

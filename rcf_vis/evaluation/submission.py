@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from rcf_vis.errors import DatasetError
+from rcf_vis.files import check_output
 
 from .submission_check import write_submission
 
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", required=True, help="zip to write")
     options = parser.parse_args(arguments)
     try:
+        check_output(options.output, options.results, options.gt)
         write_submission(options.results, options.gt, options.output)
     except (DatasetError, OSError) as error:
         sys.exit(f"{error}\nNo submission is written.")

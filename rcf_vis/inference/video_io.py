@@ -300,6 +300,8 @@ def open_frames(source: PathLike | Sequence[PathLike], *, on_error: str = "skip"
         if path.suffix.lower() in IMAGE_SUFFIXES:
             return ImageSequence([path], name=str(source))
         return VideoFile(path, on_error=on_error)
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{source} is a pipe or a device, expected a file or a folder")
     files = list(path.iterdir()) if path.is_dir() else [Path(f) for f in glob.glob(str(source))]
     images = [file for file in files if is_image(file)]
     if images:

@@ -85,7 +85,7 @@ class ModelDescription:
             )
         try:
             content = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{where}: its metadata '{KEY}' are no json ({error})") from None
         if not isinstance(content, Mapping) or content.get("form") != _FORM:
             form = content.get("form") if isinstance(content, Mapping) else None
@@ -98,7 +98,10 @@ class ModelDescription:
         if missing:
             raise ValueError(f"{where}: its metadata '{KEY}' lack {', '.join(missing)}")
         values = {name: _frozen(content[name]) for name in names}
-        values["identity_rules"] = IdentityRules(**content["identity_rules"])
+        try:
+            values["identity_rules"] = IdentityRules(**content["identity_rules"])
+        except TypeError as error:
+            raise ValueError(f"{where}: its metadata '{KEY}' have no identity_rules") from error
         return cls(**values)
 
 

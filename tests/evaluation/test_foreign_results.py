@@ -118,3 +118,18 @@ def test_what_is_no_file(tmp_path):
             read_result_list(tmp_path / name)
     (tmp_path / "y.json").write_text("[1]", encoding="utf-16")
     assert read_result_list(tmp_path / "y.json") == [1]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("", "is a folder"), ("gt.json", "is an input"), ("gt.json/x.json", "gt.json")],
+)
+def test_an_output_that_cannot_be_is_found_before_the_work(write, tmp_path, name, message):
+    gt, results = write({"score": "what the evaluation would find"})
+    before = (tmp_path / "gt.json").read_bytes()
+    with pytest.raises(SystemExit, match=f"error: .*{message}"):
+        evaluate(["--gt", gt, "--results", results, "--json", str(tmp_path / name)])
+    with pytest.raises(SystemExit, match=message):
+        submit([results, "--gt", gt, "--output", str(tmp_path / name)])
+    assert (tmp_path / "gt.json").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gt.json", "results.json"]

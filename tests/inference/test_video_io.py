@@ -284,3 +284,10 @@ def test_real_videos():
         assert 5 <= frames.frame_rate <= 60 and frames.num_frames > 30, path
         shapes = [frame.shape for frame in itertools.islice(frames, 30)]
         assert shapes == [(frames.height, frames.width, 3)] * 30, path
+
+
+@pytest.mark.parametrize("name", ["pipe.mp4", "pipe.png"])
+def test_a_pipe_is_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ValueError, match=f"{name} is a pipe or a device, expected a file"):
+        open_frames(tmp_path / name)
