@@ -75,7 +75,9 @@ def check_output(
         )
     for other in map(Path, inputs):
         if path.exists() and other.exists() and path.samefile(other):
-            raise OSError(f"{option} {str(path)!r} is the input {str(other)!r}: it would be replaced")
+            raise OSError(
+                f"{option} {str(path)!r} is the input {str(other)!r}: it would be replaced"
+            )
     path.parent.mkdir(parents=True, exist_ok=True)
     tempfile.TemporaryFile(dir=path.parent).close()
 

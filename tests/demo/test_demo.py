@@ -239,7 +239,9 @@ def test_results_that_would_replace_something_are_refused_before_any_work(
             run("--save-json", str(tmp_path / name))
     with pytest.raises(OSError, match="is the input .*tiny.yaml"):
         run("--save-json", config)
-    with pytest.raises(OSError, match="is a folder, a pipe or a device, expected the name of a file"):
+    with pytest.raises(
+        OSError, match="is a folder, a pipe or a device, expected the name of a file"
+    ):
         run("--export", f"coco={tmp_path}")
     with pytest.raises(OSError):
         run("--save-json", str(tmp_path / "file" / "o.json"))

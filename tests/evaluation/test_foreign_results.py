@@ -122,7 +122,7 @@ def test_what_is_no_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("", "is a folder"), ("gt.json", "is an input"), ("gt.json/x.json", "gt.json")],
+    [("", "is a folder"), ("gt.json", "is the input"), ("gt.json/x.json", "gt.json")],
 )
 def test_an_output_that_cannot_be_is_found_before_the_work(write, tmp_path, name, message):
     gt, results = write({"score": "what the evaluation would find"})
