@@ -30,7 +30,6 @@ from rcf_vis.inference.frame_input import frame_input
 from rcf_vis.inference.setup import prepare_cfg
 from rcf_vis.runtime import RuntimeInstances, RuntimeModel, RuntimeState
 from rcf_vis.runtime.instances import decide
-from rcf_vis.runtime.resizing import resize
 from rcf_vis.tracking import IdentityState, TrackInstances, box_masks_of
 
 
@@ -76,9 +75,7 @@ def runtime_outputs(model: RuntimeModel, frames: Sequence[np.ndarray]) -> Iterat
     """RuntimeModel.track in its parts, of which the network's output is shown, too."""
     state, description = RuntimeState(), model.description
     for frame in frames:
-        channels = frame if description.input_format == "BGR" else frame[:, :, ::-1]
-        image = resize(channels, description.input_size)
-        logits, masks, tensors = model.step(image, state)
+        logits, masks, tensors = model.step(model.prepare(frame), state)
         size = frame.shape[:2]
         instances, identities = decide(logits, masks, state.identities, size, description)
         state = RuntimeState(tensors, identities, size)

@@ -25,6 +25,7 @@ from rcf_vis import OnlinePredictor
 from rcf_vis.config import read_config
 from rcf_vis.inference.export import export_onnx, export_program
 from rcf_vis.inference.setup import prepare_cfg
+from rcf_vis.inference.video_io import open_frames
 from rcf_vis.weight_files import add_trust_option
 
 SUFFIXES = {"onnx": ".onnx", "torch-export": ".pt2"}
@@ -44,6 +45,10 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--precision", help="fp32, bf16 or fp16; default: MODEL.RCF.TEST.PRECISION")
     add_trust_option(parser)
     parser.add_argument(
+        "--int8", nargs="+", metavar="VIDEO",
+        help="of onnx: convolutions in int8, calibrated on these, each a video or a folder",
+    )  # fmt: skip
+    parser.add_argument(
         "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE",
         help="config options, at the end of the command",
     )  # fmt: skip
@@ -57,17 +62,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error(f"--config-file {args.config_file!r}: no such file")
     if args.output.suffix != SUFFIXES[args.format]:
         parser.error(f"--output {args.output}: expected {SUFFIXES[args.format]} for {args.format}")
+    if args.int8 and args.format != "onnx":
+        parser.error(f"--int8 with --format {args.format}: expected onnx")
     cfg = prepare_cfg(read_config(args.config_file, args.opts))
     width, height = args.size
     try:
         predictor = OnlinePredictor(cfg, precision=args.precision, compile=False)
         if args.format == "onnx":
-            differences = export_onnx(predictor, args.output, (height, width))
+            videos = None if args.int8 is None else [open_frames(video) for video in args.int8]
+            differences = export_onnx(predictor, args.output, (height, width), videos)
             shown = ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
             print(f"largest differences from PyTorch: {shown}")
         else:
             export_program(predictor, args.output, (height, width))
-    except ValueError as error:
+    except (FileNotFoundError, ValueError) as error:
         raise SystemExit(str(error)) from None
     print(f"Wrote {args.output}, {args.output.stat().st_size / 1e6:.1f} MB")
 

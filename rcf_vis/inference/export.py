@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from rcf_vis.runtime import ModelDescription, RuntimeModel, RuntimeState
 from rcf_vis.runtime.description import KEY, next_name
 
 from .predictor import OnlinePredictor
+from .quantization import quantize_convolutions
 from .step_module import StepModule
 
 __all__ = ["describe_export", "export_onnx", "export_program"]
@@ -32,7 +34,10 @@ _TOLERANCE = {"fp32": 1e-3, "fp16": 5e-2}  # of the largest number that PyTorch 
 
 
 def export_onnx(
-    predictor: OnlinePredictor, path: str | os.PathLike, frame_size: tuple[int, int]
+    predictor: OnlinePredictor,
+    path: str | os.PathLike,
+    frame_size: tuple[int, int],
+    calibration: Iterable[Iterable[np.ndarray]] | None = None,
 ) -> dict[str, float]:
     """Write the step as an ONNX file, which :mod:`rcf_vis.runtime` runs, and try it.
 
@@ -41,10 +46,12 @@ def export_onnx(
         path: of the file; it is written once it has been tried.
         frame_size: (height, width) of the frames of the videos that it will see; it also takes
             others that are resized to the same size.
+        calibration: videos, on which convolutions are calibrated to compute in int8; see
+            :func:`~rcf_vis.inference.quantization.quantize_convolutions`.
 
     Returns:
         The largest difference from PyTorch of logits and of mask logits, over a few frames of
-        noise.
+        noise, in float32.
 
     Raises:
         ModuleNotFoundError: the extra "export" is not installed.
@@ -74,7 +81,10 @@ def export_onnx(
     program.model.metadata_props[KEY] = description.to_json()
     with whole_file(path) as temporary:
         program.save(temporary)
-        return _differences(step, temporary, Path(path))
+        differences = _differences(step, temporary, Path(path))
+        if calibration is not None:
+            quantize_convolutions(temporary, calibration)
+    return differences
 
 
 def export_program(
@@ -146,7 +156,7 @@ def _prepared(
 
 @torch.no_grad()
 def _differences(step: StepModule, written: Path, path: Path) -> dict[str, float]:
-    model, description = RuntimeModel(written), None
+    model = RuntimeModel(written)
     description = model.description
     frames = np.random.default_rng(0).integers(
         0, 256, (_TRIED_FRAMES, 3, *description.input_size), dtype=np.uint8

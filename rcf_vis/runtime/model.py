@@ -76,6 +76,27 @@ class RuntimeModel:
         self.description = ModelDescription.from_json(self._engine.text, str(self.path))
         self._check_graph()
 
+    def prepare(self, frame: np.ndarray) -> np.ndarray:
+        """The graph's ``image`` of a frame ``(H, W, 3)`` uint8, BGR: resized, channels first.
+
+        Raises:
+            ValueError: the array is no such frame, or of a size that the file is not for.
+        """
+        self._check_frame(frame)
+        channels = frame if self.description.input_format == "BGR" else frame[:, :, ::-1]
+        return resize(channels, self.description.input_size)
+
+    def inputs(
+        self, image: np.ndarray, state: RuntimeState, audio: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
+        """All inputs of the graph, by name; see :meth:`step`."""
+        feed = {"image": image, **self._tensors_of(state)}
+        if self.description.audio_shape is not None:
+            feed["audio"] = self._patch(audio)
+        elif audio is not None:
+            raise ValueError(f"audio for {self.path}, which is a model without sound")
+        return feed
+
     def step(
         self, image: np.ndarray, state: RuntimeState, audio: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
@@ -93,12 +114,7 @@ class RuntimeModel:
         Raises:
             ValueError: the state is of another model, or the audio is not such.
         """
-        feed = {"image": image, **self._tensors_of(state)}
-        if self.description.audio_shape is not None:
-            feed["audio"] = self._patch(audio)
-        elif audio is not None:
-            raise ValueError(f"audio for {self.path}, which is a model without sound")
-        found = self._engine(feed)
+        found = self._engine(self.inputs(image, state, audio))
         tensors = {name: found[next_name(name)] for name in self.description.state}
         return found["logits"], found["masks"], tensors
 
@@ -120,26 +136,25 @@ class RuntimeModel:
             ValueError: the array is no such frame, or of a size that the file is not for, or not
                 of the size of the frames before; or the audio is not such.
         """
-        size = self._check_frame(frame, state)
-        channels = frame if self.description.input_format == "BGR" else frame[:, :, ::-1]
-        image = resize(channels, self.description.input_size)
-        logits, masks, tensors = self.step(image, state, audio)
+        size = self._check_frame(frame, state.frame_size)
+        logits, masks, tensors = self.step(self.prepare(frame), state, audio)
         instances, identities = decide(logits, masks, state.identities, size, self.description)
         return instances, RuntimeState(tensors, identities, size)
 
-    def _check_frame(self, frame: np.ndarray, state: RuntimeState) -> tuple[int, int]:
+    def _check_frame(
+        self, frame: np.ndarray, size_before: tuple[int, int] | None = None
+    ) -> tuple[int, int]:
         if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
             found = f"{type(frame).__name__} of {getattr(frame, 'dtype', 'no dtype')}"
             raise ValueError(f"a frame must be an array of uint8, got {found}")
         if frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
             raise ValueError(f"a frame must have the shape (H, W, 3), got {frame.shape}")
-        size = frame.shape[:2]
-        if state.frame_size not in (None, size):
+        description, size = self.description, frame.shape[:2]
+        if size_before not in (None, size):
             raise ValueError(
-                f"a frame of {size} pixels (height, width) follows frames of {state.frame_size}: a "
-                "new size is a new video, RuntimeState()"
+                f"a frame of {size} pixels (height, width) follows frames of {size_before}: a new "
+                "size is a new video, RuntimeState()"
             )
-        description = self.description
         resized = resized_shape(*size, description.min_size, description.max_size)
         if resized != description.input_size:
             raise ValueError(

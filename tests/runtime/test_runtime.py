@@ -1,6 +1,7 @@
 """An exported file against OnlinePredictor, also where only numpy and the engine are there."""
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import nn
 
 from rcf_vis import OnlinePredictor
 from rcf_vis.inference import export
+from rcf_vis.inference.quantization import quantize_convolutions
 from rcf_vis.modeling import OnlineState
 from rcf_vis.runtime import (
     ModelDescription,
@@ -177,6 +179,30 @@ def test_a_file_with_other_numbers_is_found_out(exported, monkeypatch):
     monkeypatch.setattr(RuntimeModel, "step", wrong)
     with pytest.raises(RuntimeError, match=r"x.onnx is not written: its masks differ .* by 0\.1"):
         export._differences(step, path, Path("x.onnx"))
+
+
+def test_convolutions_in_int8(exported, tmp_path):
+    path = Path(shutil.copy(exported[1], tmp_path / "int8.onnx"))
+    quantize_convolutions(path, [frames_of(5), iter(frames_of(5, seed=1))])
+    kinds = [node.op_type for node in onnx.load(path).graph.node]
+    assert kinds.count("DequantizeLinear") >= 3 * kinds.count("Conv") > 10
+    model, exact = RuntimeModel(path, threads=1), RuntimeModel(exported[1], threads=1)
+    assert model.description == replace(exact.description, precision="int8")
+    states = [RuntimeState(), RuntimeState()]
+    for frame in frames_of(6):
+        images = [model.prepare(frame)] * 2
+        (logits, masks, state), (want, want_masks, want_state) = (
+            m.step(image, s) for m, image, s in zip((model, exact), images, states, strict=True)
+        )
+        states = [RuntimeState(state), RuntimeState(want_state)]
+        assert 0 < np.abs(logits - want).mean() < 0.1 * np.abs(want).mean()
+        assert np.abs(masks - want_masks).mean() < 0.1 * np.abs(want_masks).mean()
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"\(80, 80\) pixels .* is resized to \(64, 64\)"):
+        quantize_convolutions(path, [[np.zeros((80, 80, 3), np.uint8)]])
+    with pytest.raises(ValueError, match="int8.onnx: no frame to calibrate on"):
+        quantize_convolutions(path, [])
+    assert path.read_bytes() == before
 
 
 def with_metadata(path: Path, text: str | None, to: Path) -> Path:

@@ -33,16 +33,22 @@ def test_an_onnx_file(tool, tmp_path, capsys, monkeypatch):
     """Which frame size and which predictor are given on; the export itself has tests of its own."""
     given = []
 
-    def export_onnx(predictor, path, frame_size):
-        given.append((str(predictor.model.dtype), frame_size))
+    def export_onnx(predictor, path, frame_size, videos):
+        given.append((str(predictor.model.dtype), frame_size, videos))
         Path(path).write_bytes(bytes(2_000_000))
         return {"logits": 1e-6, "masks": 2e-5}
 
     monkeypatch.setattr(tool, "export_onnx", export_onnx)
-    tool.main([*TINY, "--output", str(tmp_path / "x.onnx"), "--opts", "MODEL.WEIGHTS", ""])
+    words = [*TINY, "--output", str(tmp_path / "x.onnx")]
+    tool.main([*words, "--opts", "MODEL.WEIGHTS", ""])
     shown = capsys.readouterr().out
     assert "differences from PyTorch: logits 1.0e-06, masks 2.0e-05\n" in shown
-    assert shown.endswith("x.onnx, 2.0 MB\n") and given == [("torch.float32", (360, 640))]
+    assert shown.endswith("x.onnx, 2.0 MB\n") and given == [("torch.float32", (360, 640), None)]
+    clip = str(next((ROOT / "examples/clips").iterdir()))
+    tool.main([*words, "--size", "64x48", "--int8", clip, "--opts", "MODEL.WEIGHTS", ""])
+    assert given[1][1] == (48, 64) and [source.name for source in given[1][2]] == [clip]
+    with pytest.raises(SystemExit, match="nothing found at no.mp4"):
+        tool.main([*words, "--int8", "no.mp4", "--opts", "MODEL.WEIGHTS", ""])
 
 
 def test_bad_words(tool, tmp_path, capsys):
