@@ -4,6 +4,7 @@
     python tools/benchmark.py --config-file configs/rcf_r50.yaml --size 640x360 1920x1080
     python tools/benchmark.py --config-file configs/rcf_r50.yaml --device cuda --precision fp16 \\
         --engine compile --json out.json
+    python tools/benchmark.py --config-file configs/rcf_r50.yaml --engine onnxruntime
     python tools/benchmark.py --config-file configs/rcf_r50.yaml --streams 4 16
     python tools/benchmark.py --config-file configs/rcf_r50.yaml --data
 
@@ -35,9 +36,10 @@ import torch
 from detectron2.modeling import build_model
 from detectron2.utils.file_io import PathManager
 from tabulate import tabulate
+from torch import Tensor
 from tqdm import tqdm
 
-from rcf_vis import optimize_for_inference
+from rcf_vis import OnlinePredictor, optimize_for_inference
 from rcf_vis.analysis.feeding import clips_a_cpu_second, write_videos
 from rcf_vis.analysis.streams import measure_streams
 from rcf_vis.checkpoint import RCFCheckpointer, load_part_weights
@@ -45,10 +47,14 @@ from rcf_vis.config import read_config
 from rcf_vis.data.augmentation import build_test_augmentation
 from rcf_vis.files import whole_file
 from rcf_vis.inference import frame_input
+from rcf_vis.inference.export import export_onnx
 from rcf_vis.inference.frame_input import resize_on_device
 from rcf_vis.inference.graphs import GraphedStep, captured
 from rcf_vis.modeling import decisions
 from rcf_vis.modeling.online import FrameOutput
+from rcf_vis.runtime import RuntimeModel, RuntimeState
+from rcf_vis.runtime import instances as runtime_instances
+from rcf_vis.runtime.engines import ENGINES
 from rcf_vis.tracking import IdentityState, box_masks_of
 from rcf_vis.weight_files import add_trust_option
 
@@ -81,8 +87,9 @@ def get_parser() -> argparse.ArgumentParser:
         "--precision", default="fp32", help="fp32, bf16 or fp16 (MODEL.RCF.TEST.PRECISION)"
     )
     parser.add_argument(
-        "--engine", choices=("torch", "compile"), default="torch",
-        help="compile: a CUDA graph, on a CPU torch.compile (MODEL.RCF.TEST.COMPILE)",
+        "--engine", choices=("torch", "compile", *ENGINES), default="torch",
+        help="compile: a CUDA graph, on a CPU torch.compile (MODEL.RCF.TEST.COMPILE); onnxruntime, "
+        "openvino: a file of tools/export.py, run by rcf_vis.runtime",
     )  # fmt: skip
     parser.add_argument(
         "--streams", type=int, nargs="+", metavar="N",
@@ -154,11 +161,14 @@ class Source(Sequence):
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, index: int) -> torch.Tensor:
+    def decoded(self, index: int) -> np.ndarray:
+        with self._watch.stage("decode"):
+            return cv2.imdecode(self._jpegs[index % len(self._jpegs)], cv2.IMREAD_COLOR)
+
+    def __getitem__(self, index: int) -> Tensor:
         if index >= self._length:
             raise IndexError(index)
-        with self._watch.stage("decode"):
-            frame = cv2.imdecode(self._jpegs[index % len(self._jpegs)], cv2.IMREAD_COLOR)
+        frame = self.decoded(index)
         device, seconds = self._watch.device, self._watch.seconds
         name = "resize" if device.type == "cpu" else "copy in"  # of the whole frame, then resized
         timed = self._watch.around(resize_on_device, "resize")
@@ -175,6 +185,11 @@ class Source(Sequence):
 
 def with_objects(output: FrameOutput, count: int, number: int) -> FrameOutput:
     """The output of the network with ``count`` slots that fire, on ellipses of 5 % of the frame."""
+    if count > len(output.logits):
+        raise SystemExit(
+            f"--objects {count}: there are {len(output.logits)} slots "
+            "(MODEL.RCF.NUM_OBJECT_QUERIES)"
+        )
     logits = torch.zeros_like(output.logits)
     logits[:, -1] = 9.0
     logits[:count, -1], logits[:count, 0] = 0.0, 9.0
@@ -220,30 +235,74 @@ def measure(model, backbone, cfg, size, objects: int, frames: int, warmup: int) 
             start = watch.now()
             output = next(outputs)
             network = watch.now() - start
-            if objects > len(output.logits):
-                raise SystemExit(
-                    f"--objects {objects}: there are {len(output.logits)} slots "
-                    "(MODEL.RCF.NUM_OBJECT_QUERIES)"
-                )
             output = with_objects(output, objects, number)
             start = watch.now()
             instances, identities = model.decide(output, identities, (height, width))
             with watch.stage("encode"):
                 box_masks_of(instances).rles()
             watch.seconds["whole step"].append(network + watch.now() - start)
-            rows, columns = (
-                -(-side // model.size_divisibility) * model.size_divisibility
-                for side in output.image_size
-            )
-            image = torch.zeros(1, 3, rows, columns, device=model.device)
-            with watch.stage("bare backbone"):
-                backbone(image)
+            image = time_bare_backbone(backbone, output.image_size, cfg, watch)
             if graphed:
                 if replay is None:
                     image = image.to(model.dtype)
                     replay, _ = captured(partial(model.backbone, image), model.device)
                 with watch.stage("backbone as a graph"):
                     replay()
+    return summary(watch, frames, size, output.image_size, objects)
+
+
+def measure_file(model: RuntimeModel, backbone, cfg, size, objects: int, frames, warmup) -> dict:
+    """As :func:`measure`, of an exported file."""
+    watch = Stopwatch(torch.device("cpu"))
+    source = Source(size, frames + warmup, cfg, watch)
+    state, (width, height), description = RuntimeState(), size, model.description
+    with ExitStack() as stack:
+        for owner, function, name in (
+            (model, "prepare", "resize"),
+            (model, "step", "network"),
+            (runtime_instances, "enlarged_masks", "masks"),
+            (runtime_instances, "assign_identities", "identities"),
+        ):
+            timed = watch.around(getattr(owner, function), name)
+            stack.enter_context(mock.patch.object(owner, function, timed))
+        for number in tqdm(range(frames + warmup), desc=f"{width}x{height}, {objects} objects"):
+            start = watch.now()
+            logits, masks, tensors = model.step(model.prepare(source.decoded(number)), state)
+            network = watch.now() - start
+            output = FrameOutput(
+                torch.from_numpy(logits),
+                torch.from_numpy(masks),
+                description.stride,
+                description.input_size,
+            )
+            output = with_objects(output, objects, number)
+            start = watch.now()
+            instances, identities = runtime_instances.decide(
+                output.logits.numpy(),
+                output.masks.numpy(),
+                state.identities,
+                (height, width),
+                description,
+            )
+            state = RuntimeState(tensors, identities)
+            with watch.stage("encode"):
+                instances.masks.rles()
+            watch.seconds["whole step"].append(network + watch.now() - start)
+            time_bare_backbone(backbone, output.image_size, cfg, watch)
+    return summary(watch, frames, size, description.input_size, objects)
+
+
+def time_bare_backbone(backbone, image_size: tuple[int, int], cfg, watch: Stopwatch) -> Tensor:
+    """Of a black picture of the padded size, which is returned."""
+    divisor = cfg.MODEL.RCF.SIZE_DIVISIBILITY
+    rows, columns = (-(-side // divisor) * divisor for side in image_size)
+    image = torch.zeros(1, 3, rows, columns, device=watch.device)
+    with watch.stage("bare backbone"), torch.no_grad():
+        backbone(image)
+    return image
+
+
+def summary(watch: Stopwatch, frames: int, size, image_size: tuple[int, int], objects: int) -> dict:
     found = {name: 1000 * np.array(times[-frames:]) for name, times in watch.seconds.items()}
     figures = {
         name: dict(zip(("p50", "p95", "p99"), np.percentile(times, (50, 95, 99)), strict=True))
@@ -252,15 +311,15 @@ def measure(model, backbone, cfg, size, objects: int, frames: int, warmup: int) 
     step = figures["whole step"]["p50"]
     predictor = found["whole step"] - found["decode"] - found["encode"]
     return {
-        "size": [width, height],
-        "network input": list(output.image_size[::-1]),
+        "size": list(size),
+        "network input": list(image_size[::-1]),
         "objects": objects,
         "milliseconds": figures,
         "frames a second": 1000 / step,
         "latency of a stream of 6 frames a second, s": 1 / STREAM_FPS + step / 1000,
         "step / bare backbone": float(np.median(predictor / found["bare backbone"])),
         **_of_graphs(found),
-        "peak memory, MB": _peak_memory(model.device),
+        "peak memory, MB": _peak_memory(watch.device),
     }
 
 
@@ -311,6 +370,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.streams is not None and min(args.streams) < 1:
         raise SystemExit(f"--streams {min(args.streams)}: expected 1 or more streams")
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if args.engine in ENGINES:
+        if args.device == "cuda" or args.streams:
+            raise SystemExit(f"--engine {args.engine}: on a CPU and without --streams alone")
+        device = "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise SystemExit("--device cuda: there is no GPU that PyTorch can use")
     alone = ["MODEL.WEIGHTS", "", "MODEL.TIMM.PRETRAINED", "False", "MODEL.RCF.AUDIO.WEIGHTS", ""]
@@ -343,6 +406,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def measure_all(args: argparse.Namespace, model, backbone, cfg) -> Iterator[dict]:
     for size in args.size:
+        if args.engine in ENGINES:
+            exported = export_for(args, cfg, size)
+            for objects in args.objects:
+                yield measure_file(exported, backbone, cfg, size, objects, args.frames, args.warmup)
+            continue
         if args.streams is None:
             for objects in args.objects:
                 yield measure(model, backbone, cfg, size, objects, args.frames, args.warmup)
@@ -352,6 +420,18 @@ def measure_all(args: argparse.Namespace, model, backbone, cfg) -> Iterator[dict
             images = [source[index] for index in range(number)]
             result = measure_streams(model, images, size[::-1], args.frames, args.warmup)
             yield {"size": list(size), **result, "peak memory, MB": _peak_memory(model.device)}
+
+
+def export_for(args: argparse.Namespace, cfg, size: tuple[int, int]) -> RuntimeModel:
+    """A file of the model for frames of this size; it is gone when it has been read."""
+    predictor = OnlinePredictor(cfg, precision=args.precision, compile=False)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "step.onnx"
+        try:
+            export_onnx(predictor, path, size[::-1])
+        except ValueError as error:
+            raise SystemExit(str(error)) from None
+        return RuntimeModel(path, engine=args.engine, threads=torch.get_num_threads())
 
 
 def show_streams(result: dict) -> str:

@@ -48,6 +48,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--int8", nargs="+", metavar="VIDEO",
         help="of onnx: convolutions in int8, calibrated on these, each a video or a folder",
     )  # fmt: skip
+    add_trust_option(parser)
     parser.add_argument(
         "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE",
         help="config options, at the end of the command",

@@ -11,7 +11,7 @@ from rcf_vis.tracking import BoxMasks, Enlargement, IdentityState, assign_identi
 
 from .description import ModelDescription
 
-__all__ = ["RuntimeInstances", "decide"]
+__all__ = ["RuntimeInstances", "decide", "enlarged_masks"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def decide(
     probabilities = _softmax(logits)[:, :-1]
     slots = np.flatnonzero(probabilities.max(1) >= description.score_thresh)
     thresh = description.mask_thresh
-    found = _enlarged(
+    found = enlarged_masks(
         masks[slots],
         stride=description.stride,
         image_size=description.input_size,
@@ -95,7 +95,7 @@ def decide(
     return instances, identities
 
 
-def _enlarged(
+def enlarged_masks(
     masks: np.ndarray,
     *,
     stride: int,

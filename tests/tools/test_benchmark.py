@@ -55,6 +55,23 @@ def test_all_stages_of_a_step(benchmark, tmp_path, capsys, monkeypatch):
         assert result["frames a second"] == pytest.approx(1000 / step)
 
 
+def test_an_exported_file(benchmark, tmp_path, capsys):
+    out = tmp_path / "out.json"
+    words = ["--size", "96x64", "--frames", "3", "--warmup", "1", "--json", str(out)]
+    opts = ["--opts", "INPUT.MIN_SIZE_TEST", "32"]
+    benchmark.main([*TINY, "--engine", "onnxruntime", *words, "--objects", "2", *opts])
+    content = json.loads(out.read_text())
+    assert content["machine"]["engine"] == "onnxruntime"
+    (result,) = content["results"]
+    assert result["network input"] == [48, 32] and result["objects"] == 2
+    parts = {"decode", "resize", "network", "masks", "identities", "encode"}
+    times = result["milliseconds"]
+    assert set(times) == {*parts, "whole step", "bare backbone"}
+    stages = sum(times[name]["p50"] for name in parts)
+    assert 0 < stages < 1.5 * times["whole step"]["p99"]
+    assert "48×32, 2 objects" in capsys.readouterr().out
+
+
 def test_feeding(benchmark, tmp_path, capsys):
     words = ["--data", "2", "--json", str(tmp_path / "out.json")]
     benchmark.main([*TINY[:2], *words])
@@ -83,6 +100,11 @@ def test_bad_words(benchmark, monkeypatch, capsys):
         benchmark.main([*TINY, "--size", "96x64", "--objects", "11", "--frames", "1"])
     with pytest.raises(SystemExit, match="PRECISION .* is 'fp16', which needs a GPU"):
         benchmark.main([*TINY, "--precision", "fp16"])
+    with pytest.raises(SystemExit, match="'bf16', which no engine runs from an ONNX file"):
+        benchmark.main([*TINY, "--engine", "openvino", "--precision", "bf16"])
+    for words in (["--device", "cuda"], ["--streams", "2"]):
+        with pytest.raises(SystemExit, match="--engine openvino: on a CPU and without --streams"):
+            benchmark.main([*TINY[:2], "--engine", "openvino", *words])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SystemExit, match="--device cuda: there is no GPU"):
         benchmark.main([*TINY[:2], "--device", "cuda"])
