@@ -6,13 +6,17 @@
         --model rcf_tiny.onnx --videos 10
 
 Each of the two goes on from its own state. Printed are the frames whose identities differ, the
-largest differences of logits and of mask logits, and the least IoU of two masks of one slot; with
---results also the results of the file are written, for python -m rcf_vis.evaluation.
+largest differences of logits and of mask logits, the least IoU of two masks of one slot, and what a
+frame costs each, from the image file to run-length masks with identities: CPU time, which a busy
+machine lengthens little, and time on the clock. With --results the results of the file are
+written, for python -m rcf_vis.evaluation. OMP_NUM_THREADS is the number of threads of both.
 """
 
 import argparse
 import json
+import time
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 
 import cv2
@@ -26,8 +30,9 @@ from rcf_vis.config import read_config
 from rcf_vis.data import dataset_paths
 from rcf_vis.evaluation import TrackAccumulator
 from rcf_vis.files import whole_file
-from rcf_vis.inference.frame_input import frame_input
 from rcf_vis.inference.setup import prepare_cfg
+from rcf_vis.inference.video_input import VideoInput
+from rcf_vis.modeling import OnlineState
 from rcf_vis.runtime import RuntimeInstances, RuntimeModel, RuntimeState
 from rcf_vis.runtime.instances import decide
 from rcf_vis.tracking import IdentityState, TrackInstances, box_masks_of
@@ -54,32 +59,65 @@ class Differences:
         shown = found.masks.areas() + box_masks_of(instances).areas() > 0
         self.iou = min(self.iou, iou[shown].min(initial=1))
 
-
-def torch_outputs(predictor: OnlinePredictor, frames: Sequence[np.ndarray]) -> Iterator[tuple]:
-    images = [
-        frame_input(
-            frame,
-            predictor.augmentation,
-            image_format=predictor.input_format,
-            device=predictor.model.device,
+    def __str__(self) -> str:
+        return (
+            f"{self.frames} frames, {self.instances} instances; frames with other identities "
+            f"{self.other_identities}; largest difference of logits {self.logits:.1e}, of mask "
+            f"logits {self.masks:.1e}; least IoU of masks {self.iou:.5f}"
         )
-        for frame in frames
-    ]
-    identities = IdentityState()
-    for output in predictor.model.run_network({"image": images}):
-        instances, identities = predictor.model.decide(output, identities, frames[0].shape[:2])
+
+
+def torch_outputs(predictor: OnlinePredictor, frames: Iterator[np.ndarray]) -> Iterator[tuple]:
+    """OnlinePredictor in its parts, of which the network's output is shown, too."""
+    state, identities = OnlineState(), IdentityState()
+    source = VideoInput(predictor.cfg, predictor.model)
+    for frame in frames:
+        image, _ = source.next(frame, None, None)
+        output, state = predictor.model._frame_output(image, state, None)
+        instances, identities = predictor.model.decide(output, identities, frame.shape[:2])
+        box_masks_of(instances).rles()
         yield output, instances
 
 
-def runtime_outputs(model: RuntimeModel, frames: Sequence[np.ndarray]) -> Iterator[tuple]:
-    """RuntimeModel.track in its parts, of which the network's output is shown, too."""
+def runtime_outputs(model: RuntimeModel, frames: Iterator[np.ndarray]) -> Iterator[tuple]:
+    """RuntimeModel.track in its parts."""
     state, description = RuntimeState(), model.description
     for frame in frames:
         logits, masks, tensors = model.step(model.prepare(frame), state)
         size = frame.shape[:2]
         instances, identities = decide(logits, masks, state.identities, size, description)
+        instances.masks.rles()
         state = RuntimeState(tensors, identities, size)
         yield logits, masks, instances
+
+
+class Timed:
+    """An iterator whose steps are timed.
+
+    Attributes:
+        clock, cpu: seconds of each.
+    """
+
+    def __init__(self) -> None:
+        self.clock: list[float] = []
+        self.cpu: list[float] = []
+
+    def __call__(self, outputs: Iterator[tuple]) -> Iterator[tuple]:
+        while True:
+            clock, cpu = time.perf_counter(), time.process_time()
+            output = next(outputs, None)
+            if output is None:
+                return
+            self.clock.append(time.perf_counter() - clock)
+            self.cpu.append(time.process_time() - cpu)
+            yield output
+
+    def __str__(self) -> str:
+        best, median = (1000 * np.percentile(self.clock, share) for share in (10, 50))
+        return (
+            f"{1000 * np.mean(self.cpu):.1f} ms of CPU time a frame, on the clock {median:.1f} ms "
+            f"(median; the fastest tenth {best:.1f} ms or less)"
+        )
 
 
 def as_tracks(found: RuntimeInstances) -> TrackInstances:
@@ -111,25 +149,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     videos = json.loads(Path(paths.json_file).read_text())["videos"][: args.videos]
     predictor = None if args.alone else OnlinePredictor(cfg)
     model = RuntimeModel(args.model, engine=args.engine, threads=torch.get_num_threads())
-    differences, results = Differences(), []
+    differences, results, ours, theirs = Differences(), [], Timed(), Timed()
     for video in tqdm(videos, unit="video"):
-        names = [Path(paths.image_root) / name for name in video["file_names"]]
-        frames = [cv2.imread(str(name)) for name in names]
-        tracks = TrackAccumulator(video_id=video["id"], num_frames=len(frames))
-        expected = torch_outputs(predictor, frames) if predictor else [None] * len(frames)
-        for want, got in zip(expected, runtime_outputs(model, frames), strict=True):
+        names = [str(Path(paths.image_root) / name) for name in video["file_names"]]
+        tracks = TrackAccumulator(video_id=video["id"], num_frames=len(names))
+        expected = repeat(None, len(names))
+        if predictor is not None:
+            expected = ours(torch_outputs(predictor, map(cv2.imread, names)))
+        found = theirs(runtime_outputs(model, map(cv2.imread, names)))
+        for want, got in zip(expected, found, strict=True):
             if want is not None:
                 differences.add(*want, *got)
             tracks.add(as_tracks(got[-1]))
         description = model.description
         results += tracks.results(description.category_ids, description.labels_per_track)
-    if predictor:
-        print(
-            f"{len(videos)} videos, {differences.frames} frames, {differences.instances} instances"
-            f"; frames with other identities {differences.other_identities}; largest difference of "
-            f"logits {differences.logits:.1e}, of mask logits {differences.masks:.1e}; least IoU "
-            f"of masks {differences.iou:.5f}"
-        )
+    if predictor is not None:
+        print(f"{len(videos)} videos, {differences}\nOnlinePredictor: {ours}")
+    print(f"{args.engine}: {theirs}")
     if args.results:
         with whole_file(args.results) as temporary:
             temporary.write_text(json.dumps(results))
