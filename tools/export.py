@@ -23,6 +23,7 @@ from detectron2.utils.logger import setup_logger
 
 from rcf_vis import OnlinePredictor
 from rcf_vis.config import read_config
+from rcf_vis.files import check_output
 from rcf_vis.inference.export import export_onnx, export_program
 from rcf_vis.inference.setup import prepare_cfg
 from rcf_vis.inference.video_io import open_frames
@@ -43,7 +44,6 @@ def get_parser() -> argparse.ArgumentParser:
         help="of the frames before they are resized, default 640x360",
     )  # fmt: skip
     parser.add_argument("--precision", help="fp32, bf16 or fp16; default: MODEL.RCF.TEST.PRECISION")
-    add_trust_option(parser)
     parser.add_argument(
         "--int8", nargs="+", metavar="VIDEO",
         help="of onnx: convolutions in int8, calibrated on these, each a video or a folder",
@@ -68,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     cfg = prepare_cfg(read_config(args.config_file, args.opts))
     width, height = args.size
     try:
+        check_output(args.output, args.config_file, option="--output")
         predictor = OnlinePredictor(cfg, precision=args.precision, compile=False)
         if args.format == "onnx":
             videos = None if args.int8 is None else [open_frames(video) for video in args.int8]
@@ -76,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(f"largest differences from PyTorch: {shown}")
         else:
             export_program(predictor, args.output, (height, width))
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise SystemExit(str(error)) from None
     print(f"Wrote {args.output}, {args.output.stat().st_size / 1e6:.1f} MB")
 
