@@ -20,7 +20,7 @@ __all__ = ["TrackAccumulator"]
 class _Track:
     probability_sum: np.ndarray  # (num_classes,) float64, over the frames in which it fired
     num_frames: int = 0
-    masks: dict[int, dict[str, Any]] = field(default_factory=dict)  # frame → RLE
+    masks: dict[int, str] = field(default_factory=dict)  # frame → counts of the RLE
 
 
 class TrackAccumulator:
@@ -91,7 +91,7 @@ class TrackAccumulator:
             track.probability_sum += probability
             track.num_frames += 1
             if mask is not None:
-                track.masks[self._frames] = mask
+                track.masks[self._frames] = mask["counts"]
         if instances.has("slots"):
             self._slots.add(track_ids, instances.slots.tolist())
         self._frames += 1
@@ -133,7 +133,7 @@ class TrackAccumulator:
                     f"video {self.video_id}: the model has {len(distribution)} classes, the data "
                     f"set {len(contiguous_id_to_dataset_id)}"
                 )
-            segmentations = [track.masks.get(frame) for frame in range(self._frames)]
+            segmentations = self._segmentations(track)
             for label in np.argsort(-distribution, kind="stable")[:labels_per_track].tolist():
                 results.append(
                     {
@@ -144,3 +144,9 @@ class TrackAccumulator:
                     }
                 )
         return results
+
+    def _segmentations(self, track: _Track) -> list[dict[str, Any] | None]:
+        found: list[dict[str, Any] | None] = [None] * self._frames
+        for frame, counts in track.masks.items():
+            found[frame] = {"size": list(self._image_size), "counts": counts}
+        return found
