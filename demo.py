@@ -15,24 +15,24 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 from detectron2.config import CfgNode
 from detectron2.utils.logger import setup_logger
 from tqdm import tqdm
 
 from rcf_vis import OnlinePredictor
-from rcf_vis.audio import AudioFile, GrowingTrack, NoAudioTrack, samples_before
+from rcf_vis.audio import AudioFile
 from rcf_vis.config import read_config
 from rcf_vis.evaluation import TrackAccumulator
 from rcf_vis.evaluation.exports import EXPORT_FORMATS, write_tracks
 from rcf_vis.files import check_output, partial_path
 from rcf_vis.inference.setup import prepare_cfg
-from rcf_vis.inference.video_io import ON_ERROR, FrameSource, VideoFile, open_frames
+from rcf_vis.inference.video_io import ON_ERROR, FrameSource, open_frames
+from rcf_vis.inference.video_sound import VideoSound, open_audio
 from rcf_vis.inference.video_writer import VideoWriter, open_writer
 from rcf_vis.visualization.tracks import TrackVisualizer
 from rcf_vis.weight_files import add_trust_option
@@ -127,14 +127,11 @@ def track_video(
             keep_partial=True,
         )
     writes_audio = in_step and isinstance(writer, VideoWriter)
-    track = None if audio is None else GrowingTrack(decoded(audio))
+    sound = None if audio is None else VideoSound(audio)
     progress = tqdm(total=frames.num_frames, unit="frame", desc=Path(frames.name).name)
     with writer, progress:
         for frame in frames.timed():
-            audio_input = {}
-            if track is not None:
-                samples = track.up_to(samples_before(frame.end, audio.sample_rate))
-                audio_input = {"audio": samples, "sample_rate": audio.sample_rate}
+            audio_input = {} if sound is None else sound.of(frame)
             instances = predictor(frame.image, **audio_input)
             tracks.add(instances)
             if output:
@@ -143,25 +140,6 @@ def track_video(
                 writer.write_audio(audio_input["audio"])
             del frame  # before the next one is read
             progress.update()
-
-
-def open_audio(frames: FrameSource) -> AudioFile | None:
-    """The audio track of a video file; None, which is logged, where there is none."""
-    if isinstance(frames, VideoFile):
-        try:
-            return AudioFile(frames.name)
-        except NoAudioTrack:
-            pass
-    logger.warning("%s has no audio track: the model gets silence", frames.name)
-    return None
-
-
-def decoded(audio: AudioFile) -> Iterator[np.ndarray]:
-    """Pieces of the track; one that breaks off ends, which is logged."""
-    try:
-        yield from audio
-    except ValueError as error:
-        logger.warning("%s; from there on the model gets silence", error)
 
 
 def check_outputs(args: argparse.Namespace, exports: list, inputs: Sequence[str]) -> None:

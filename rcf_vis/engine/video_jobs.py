@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import logging
@@ -18,6 +19,7 @@ from rcf_vis.evaluation import TrackAccumulator
 from rcf_vis.files import whole_file
 from rcf_vis.inference import OnlinePredictor
 from rcf_vis.inference.video_io import is_image, open_frames
+from rcf_vis.inference.video_sound import VideoSound, open_audio
 
 __all__ = [
     "Outcome",
@@ -66,7 +68,7 @@ def find_videos(source: str | os.PathLike) -> dict[str, str]:
 
     Raises:
         FileNotFoundError: there is no such source, a listed path is not there, or no video at all.
-        ValueError: two videos have one name.
+        ValueError: two videos have one name, or the source is a video or no text.
     """
     source = Path(source)
     if source.is_dir():
@@ -75,8 +77,10 @@ def find_videos(source: str | os.PathLike) -> dict[str, str]:
             raise FileNotFoundError(
                 f"{source} is one video, a folder of images: give the folder that it lies in"
             )
+    elif source.is_file() and source.suffix.lower() in VIDEO_SUFFIXES:
+        raise ValueError(f"{source} is one video: give the folder that it lies in, or a list")
     elif source.is_file():
-        lines = enumerate(source.read_text(encoding="utf-8-sig").splitlines(), 1)
+        lines = enumerate(_text(source).splitlines(), 1)
         listed = [(n, line.strip()) for n, line in lines if line.strip()[:1] not in ("", "#")]
         paths = [source.parent / path for _, path in listed]
         missing = [f"line {n}, {path}" for n, path in listed if not (source.parent / path).exists()]
@@ -99,6 +103,16 @@ def find_videos(source: str | os.PathLike) -> dict[str, str]:
             )
         videos[path.name] = str(path)
     return videos
+
+
+def _text(path: Path) -> str:
+    """Of a list, in UTF-8 or UTF-16."""
+    data = path.read_bytes()
+    utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return data.decode("utf-16" if utf_16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no list of paths: {error}") from error
 
 
 def _is_video(path: Path) -> bool:
@@ -225,8 +239,12 @@ class VideoTracker:
         tracks = TrackAccumulator(video_id=job.video_id)
         try:
             self._predictor.reset()
-            for frame in open_frames(job.source):
-                tracks.add(self._predictor(frame))
+            frames = open_frames(job.source)
+            audio = open_audio(frames) if self._predictor.model.audio is not None else None
+            sound = None if audio is None else VideoSound(audio)
+            for frame in frames.timed():
+                given = {} if sound is None else sound.of(frame)
+                tracks.add(self._predictor(frame.image, **given))
             results = tracks.results(self._dataset_ids, self._labels_per_track)
             with whole_file(result_path(self._folder, job.name)) as temporary:
                 temporary.write_text(json.dumps(results))

@@ -30,7 +30,7 @@ def make_videos(folder: Path, names=("a.mp4", "b.mp4", "frames"), length=3) -> P
     return folder
 
 
-def arguments(source, output, *more: str, opts=()) -> list[str]:
+def arguments(source, output, *more: str, opts=(), config=CONFIG) -> list[str]:
     """Of tools/track_videos.py."""
-    where = ["--config-file", CONFIG, "--input", str(source), "--output", str(output)]
+    where = ["--config-file", config, "--input", str(source), "--output", str(output)]
     return [*where, *more, "--opts", *OPTIONS, *opts]

@@ -3,6 +3,7 @@
 import json
 import os
 
+import numpy as np
 import pytest
 
 from rcf_vis import OnlinePredictor
@@ -12,8 +13,9 @@ from rcf_vis.engine.video_jobs import find_videos
 from rcf_vis.evaluation import TrackAccumulator
 from rcf_vis.inference.setup import prepare_cfg
 from rcf_vis.inference.video_io import open_frames
+from rcf_vis.inference.video_writer import VideoWriter
 from tests.engine.many_videos import CONFIG, OPTIONS, arguments, make_videos
-from tests.scripts import load_script
+from tests.scripts import ROOT, load_script
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +105,13 @@ def test_what_is_no_source(videos, tmp_path):
     listed.write_text(f"{videos / 'a.mp4'}\n{other / 'a.mp4'}\n")
     with pytest.raises(ValueError, match="two videos have the name 'a.mp4'"):
         find_videos(listed)
+    with pytest.raises(ValueError, match=r"a\.mp4 is one video"):
+        find_videos(videos / "a.mp4")
+    listed.write_bytes(b"\xff\x00\xfe")
+    with pytest.raises(ValueError, match=r"list\.txt is no list of paths"):
+        find_videos(listed)
+    listed.write_text(str(videos / "a.mp4"), encoding="utf-16")
+    assert find_videos(listed) == {"a.mp4": str(videos / "a.mp4")}
     with pytest.raises(FileNotFoundError, match="expected a folder of videos, or a list"):
         find_videos(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="is one video, a folder of images"):
@@ -110,3 +119,22 @@ def test_what_is_no_source(videos, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="no video in it"):
         find_videos(tmp_path / "empty")
+
+
+def test_an_audio_visual_model_hears_the_videos(script, tmp_path, monkeypatch):
+    path = tmp_path / "videos" / "a.mp4"
+    path.parent.mkdir()
+    with VideoWriter(path, frame_rate=5, sample_rate=16000) as writer:
+        for _ in range(3):
+            writer.write(np.zeros((48, 80, 3), np.uint8))
+        writer.write_audio(np.full((1, 9600), 0.5, np.float32))
+    heard = []
+    predict = OnlinePredictor.__call__
+    monkeypatch.setattr(
+        OnlinePredictor,
+        "__call__",
+        lambda self, frame, **audio: heard.append(audio) or predict(self, frame, **audio),
+    )
+    config = str(ROOT / "configs/synthvis/rcf_tiny_av.yaml")
+    assert script.main(arguments(path.parent, tmp_path / "out", config=config)) == 0
+    assert [audio["audio"].shape[-1] for audio in heard] == [3200] * 3

@@ -14,10 +14,11 @@ from detectron2.structures import Instances
 from torch import Tensor
 
 from rcf_vis import OnlinePredictor
-from rcf_vis.audio import AudioFile, GrowingTrack, NoAudioTrack, samples_before
+from rcf_vis.audio import AudioFile, NoAudioTrack
 from rcf_vis.data import read_frame
 from rcf_vis.data.ground_truth import decode_masks, objects_of
 from rcf_vis.inference.video_io import FrameSource, TimedFrame, VideoFile
+from rcf_vis.inference.video_sound import VideoSound
 
 from .recorder import StepRecord, StepRecorder
 
@@ -94,14 +95,11 @@ def explain_frames(
     """
     predictor.reset()
     audio = None if predictor.model.audio is None else video.open_audio()
-    track = None if audio is None else GrowingTrack(audio)
+    sound = None if audio is None else VideoSound(audio)
     with StepRecorder(predictor.model) as recorder:
         for number, frame in enumerate(islice(video.frames(), length)):
             recorder.attention = number in attention
-            given = {}
-            if track is not None:
-                samples = track.up_to(samples_before(frame.end, audio.sample_rate))
-                given = {"audio": samples, "sample_rate": audio.sample_rate}
+            given = {} if sound is None else sound.of(frame)
             instances = predictor(frame.image, **given)
             yield ExplainedFrame(number, frame.image, instances, recorder.take())
 
