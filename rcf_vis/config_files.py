@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable
+from itertools import accumulate
 from typing import Any
 
 import yaml
@@ -20,6 +21,8 @@ __all__ = ["load_config_file"]
 
 _BASE = "_BASE_"
 _MAX_FILES = 50
+_DEEPEST = 100
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def load_config_file(path: str) -> dict[str, Any]:
@@ -64,6 +67,8 @@ def _parse(path: str, local: str) -> dict[str, Any]:
         size = os.fstat(file.fileno()).st_size
         check_limit("CONFIG_BYTES", size, f"{path}: bytes of a config")
         text = file.read(size + 1)
+    if max(accumulate(_STEPS.get(byte, 0) for byte in text), default=0) > _DEEPEST:
+        raise ValueError(f"{path}: brackets nested deeper than {_DEEPEST}")  # yaml would take long
     try:
         loader = yaml.SafeLoader(text)
         tree = loader.get_single_node()

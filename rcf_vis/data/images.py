@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -62,8 +63,8 @@ def open_image(path: str | os.PathLike) -> Iterator[Image.Image]:
             yield image
     except (FileNotFoundError, DatasetError):
         raise
-    except Image.DecompressionBombError:
-        check_limit("IMAGE_PIXELS", 2 * Image.MAX_IMAGE_PIXELS, "pixels, at least")
+    except Image.DecompressionBombError as error:
+        check_limit("IMAGE_PIXELS", int(re.search(r"\d+", str(error))[0]), "pixels")
     except Exception as error:  # a broken image makes Pillow raise of any kind
         reason = str(error).partition("<_io")[0].strip() or type(error).__name__
         raise DatasetError(f"the image cannot be read ({reason})", "images") from error

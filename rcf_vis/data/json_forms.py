@@ -133,6 +133,7 @@ class _Reader:
 
     def _add_image(self, position: int, image: Any) -> None:
         where = f"{self.json_file}: images[{position}]{id_of(image)}"
+        check_keys(image, {}, where)
         order = {key: int for key in _ORDER_KEYS if key in image} if self.of_videos else {}
         check_keys(
             image, _IMAGE_KEYS | ({"video_id": int} if self.of_videos else {}) | order, where

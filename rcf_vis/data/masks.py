@@ -153,7 +153,8 @@ def _encode_runs(runs: list, height: int, width: int) -> dict:
 
 
 def _as_bytes(counts: str | bytes) -> bytes:
-    return counts if isinstance(counts, bytes) else counts.encode("ascii", "replace")
+    # What is not ASCII becomes bytes that are no letters of a run-length string.
+    return counts if isinstance(counts, bytes) else counts.encode("utf-8", "surrogatepass")
 
 
 def is_complete(counts: str | bytes) -> bool:

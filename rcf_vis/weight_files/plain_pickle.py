@@ -11,9 +11,18 @@ from rcf_vis.errors import BrokenWeights
 
 from .trust import ADVICE
 
-__all__ = ["PlainUnpickler", "load_plain"]
+__all__ = ["OrderedItems", "PlainUnpickler", "load_plain"]
 
+_MOST_STEPS = 500_000  # of a large model with its optimizer, some 50 000
 _MEMO = ("PUT", "BINPUT", "LONG_BINPUT")
+
+
+class OrderedItems(dict):
+    """In place of an OrderedDict, which PyTorch gives an attribute; others could hide a method."""
+
+    def __setstate__(self, state: Any) -> None:
+        if not isinstance(state, dict) or not set(state) <= {"_metadata"}:
+            raise BrokenWeights("a dict with attributes")
 
 
 class PlainUnpickler(pickle.Unpickler):
@@ -58,9 +67,12 @@ def load_plain(file: BinaryIO, make: Callable[[BinaryIO], PlainUnpickler], name:
 
 def _check_memo(file: BinaryIO) -> None:
     """The memo is a list: a number far beyond what is in the pickle would take all memory."""
-    start = file.tell()
-    operations = pickletools.genops(file)
-    highest = max((number for op, number, _ in operations if op.name in _MEMO), default=0)
+    start, highest = file.tell(), 0
+    for step, (operation, number, _) in enumerate(pickletools.genops(file)):
+        if operation.name in _MEMO:
+            highest = max(highest, number)
+        if step > _MOST_STEPS:
+            raise BrokenWeights(f"its pickle has more than {_MOST_STEPS} steps")
     if highest > file.tell() - start:
         raise BrokenWeights(f"its pickle has the memo {highest}")
     file.seek(start)

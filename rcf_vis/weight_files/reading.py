@@ -72,7 +72,7 @@ def _load(file: Any, name: str, *, weights_only: bool) -> Any:
     except pickle.UnpicklingError as error:
         reason = str(error).splitlines()[0][:200]
         raise BrokenWeights(f"{name}: could not be read as weights ({reason}); {ADVICE}") from error
-    except (EOFError, OverflowError, RuntimeError, TypeError, ValueError, KeyError) as error:
+    except Exception as error:  # a broken file makes PyTorch raise of any kind
         reason = f"{type(error).__name__}: {error}"
         raise BrokenWeights(f"{name}: could not be read as weights ({reason})") from error
 

@@ -11,13 +11,12 @@ import io
 import math
 import os
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from rcf_vis.errors import BrokenWeights, shown
 
-from .plain_pickle import PlainUnpickler, load_plain
+from .plain_pickle import OrderedItems, PlainUnpickler, load_plain
 
 __all__ = ["check_torch_file"]
 
@@ -172,7 +171,7 @@ _KNOWN: dict[str, Any] = {
     "_codecs.encode": _Opaque,
     "__builtin__.set": set,
     "builtins.set": set,
-    "collections.OrderedDict": OrderedDict,
+    "collections.OrderedDict": OrderedItems,
     "torch.Size": _Opaque,
     "torch.device": _Opaque,
     "torch.nn.parameter.Parameter": _Opaque,

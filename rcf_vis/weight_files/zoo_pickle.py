@@ -9,7 +9,6 @@ import math
 import os
 import pickle
 import re
-from collections import OrderedDict
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy as np
 from rcf_vis.errors import BrokenWeights, shown
 from rcf_vis.foreign_files import open_regular
 
-from .plain_pickle import PlainUnpickler, load_plain
+from .plain_pickle import OrderedItems, PlainUnpickler, load_plain
 from .trust import is_trusted
 
 __all__ = ["read_zoo_pickle"]
@@ -61,7 +60,7 @@ class _Type:
 class _Array:
     """In place of ``numpy.ndarray``: made empty, then given its state."""
 
-    value: np.ndarray
+    value: np.ndarray | None = None
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, kind, is_fortran, content = state
@@ -99,7 +98,7 @@ def _encode(text: str, encoding: str) -> bytes:
 
 _KNOWN: dict[str, Any] = {
     "_codecs.encode": _encode,
-    "collections.OrderedDict": OrderedDict,
+    "collections.OrderedDict": OrderedItems,
     "numpy.dtype": _Type,
     "numpy.ndarray": _Array,
 }

@@ -240,6 +240,16 @@ def test_zips_that_torch_save_does_not_write(tmp_path):
         read_torch_file(path)
 
 
+def test_methods_of_a_dict_stay_what_they_are(tmp_path):
+    content = collections.OrderedDict(a=torch.zeros(1))
+    content._metadata = {"": {"version": 1}}
+    assert read_torch_file(write(tmp_path / "x.pth", content))["a"] == 0
+    content.get = 3
+    path = write(tmp_path / "x.pth", content)
+    with pytest.raises(BrokenWeights, match="x.pth: a dict with attributes"):
+        read_torch_file(path)
+
+
 @pytest.mark.parametrize("content", [[], 3, torch.zeros(2), {"model": [1]}, {"model": {1: 2}}])
 @pytest.mark.parametrize("name", ["x.pth", "x.pkl"])
 def test_content_that_is_no_weights(model, tmp_path, content, name):
