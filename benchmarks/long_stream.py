@@ -5,8 +5,8 @@
 
 Frames of moving discs, made as they are asked for, go through OnlinePredictor alone, and through
 what demo.py --save-json does, with the small bundled model on small frames. Every tenth of the way
-the memory of the process and the latency of a frame since then are noted. What the tracks hold is
-the json that is written at the end: it is counted, too.
+the memory of the process and the latency of a frame since then are noted, and how large the json
+would be: the tracks hold what is in it, the run lengths of each mask, but not its nulls.
 """
 
 import argparse
@@ -76,7 +76,7 @@ class Notes:
         if (number + 1) % self._part:
             return
         p50, p99 = 1000 * np.percentile(self._seconds, (50, 99))
-        row = {"frames": number + 1, "memory, MB": _memory(), "of it json, MB": self._in_json()}
+        row = {"frames": number + 1, "memory, MB": _memory(), "json so far, MB": self._in_json()}
         self.rows.append({**row, "p50, ms": float(p50), "p99, ms": float(p99)})
         self._seconds = []
         self._last = time.perf_counter()
@@ -109,10 +109,9 @@ def _json_size(tracks: TrackAccumulator) -> float:
 
 
 def growth(rows: list[dict]) -> float:
-    """MB for 10,000 frames, apart from the json: the slope of all but the first two tenths."""
+    """MB for 10,000 frames: the slope of all but the first two tenths."""
     frames = [row["frames"] / 10000 for row in rows[2:]]
-    rest = [row["memory, MB"] - row["of it json, MB"] for row in rows[2:]]
-    return float(np.polyfit(frames, rest, 1)[0])
+    return float(np.polyfit(frames, [row["memory, MB"] for row in rows[2:]], 1)[0])
 
 
 def main() -> None:
@@ -132,7 +131,7 @@ def main() -> None:
     for name, run in (("OnlinePredictor", alone), ("demo.py --save-json", as_the_demo)):
         found[name] = rows = run(cfg, args.frames)
         print(f"\n{name}\n{tabulate(rows, headers='keys', floatfmt='.1f', tablefmt='pipe')}")
-        print(f"growth: {growth(rows):.2f} MB for 10,000 frames, apart from the json", flush=True)
+        print(f"growth: {growth(rows):.2f} MB for 10,000 frames", flush=True)
         if args.json:
             with whole_file(args.json) as temporary:
                 temporary.write_text(json.dumps(found))
