@@ -190,7 +190,11 @@ def result_path(folder: str | os.PathLike, name: str) -> Path:
 
 
 def fingerprint(cfg: CfgNode) -> str:
-    """Of what decides the results: network, input, classes, and the bytes of the weights."""
+    """Of what decides the results: network, input, classes, and the bytes of the weights.
+
+    Raises:
+        FileNotFoundError: there are no such weights.
+    """
     cfg = cfg.clone()
     cfg.defrost()
     cfg.MODEL.DEVICE = ""
@@ -203,6 +207,8 @@ def fingerprint(cfg: CfgNode) -> str:
     ]
     digest = hashlib.sha256("\n".join(what).encode())
     if weights:
+        if not PathManager.isfile(weights):
+            raise FileNotFoundError(f"MODEL.WEIGHTS is {weights!r}: no such file")
         with PathManager.open(weights, "rb") as file:
             for block in iter(lambda: file.read(1 << 20), b""):
                 digest.update(block)

@@ -96,6 +96,11 @@ def test_results_of_another_model(script, videos, tmp_path):
         script.main(arguments(videos, tmp_path))
 
 
+def test_weights_that_are_not_there(script, videos, tmp_path):
+    with pytest.raises(FileNotFoundError, match="MODEL.WEIGHTS is 'nothing.pth': no such file"):
+        script.main(arguments(videos, tmp_path, opts=["MODEL.WEIGHTS", "nothing.pth"]))
+
+
 def test_what_is_no_source(videos, tmp_path):
     listed = tmp_path / "list.txt"
     listed.write_text(f"{videos / 'a.mp4'}\nnowhere.mp4\n")
