@@ -66,7 +66,7 @@ def sample_strip(
     """
     pictures = [_picture(image, image_format) for image in sample["image"]]
     references = len(pictures) - len(sample["instances"])
-    names = []
+    shown, names = drawable_names(class_names), []
     for place, file_name in enumerate(sample["file_names"]):
         age = len(pictures) - 1 - place
         kind = "target" if age == 0 else f"t-{age}"
@@ -74,8 +74,7 @@ def sample_strip(
     for place, instances in enumerate(sample["instances"], start=references):
         ids = instances.gt_ids.tolist()
         categories = instances.gt_classes.tolist()
-        names = drawable_names(class_names)
-        labels = [f"{i} {names[c]}" for i, c in zip(ids, categories, strict=True)]
+        labels = [f"{i} {shown[c]}" for i, c in zip(ids, categories, strict=True)]
         masks = [_enlarge(mask.numpy()) for mask in instances.gt_masks.tensor]
         pictures[place] = draw_masks(pictures[place], masks, ids, labels)
     rows = {f"video {sample['video_id']}": pictures}
