@@ -169,8 +169,8 @@ def read_videos(
 ) -> dict[int, dict[str, Any] | None]:
     """Video id → record without annotations; None for a video that is at fault.
 
-    Without an ``image_root``, for which no frames are read, a video needs either its ``length`` or
-    its ``file_names``, and a record has no ``file_names``.
+    Without an ``image_root`` no frames are read, and a record has no ``file_names``: where it is
+    None, a video needs either its ``length`` or its ``file_names``, where it is "", both.
     """
     records: dict[int, dict[str, Any] | None] = {}
     try:
@@ -182,13 +182,13 @@ def read_videos(
     except DatasetError as fault:
         on_fault(fault)
         return records
-    root = None if image_root is None else Root(image_root)
+    root = Root(image_root) if image_root else None
     audio_folder = None if audio_root is None else AudioFolder(audio_root)
     audio = None if audio_root is None else Root(audio_root)
     for position, video in enumerate(content["videos"]):
         where = f"{json_file}: videos[{position}]{id_of(video)}"
         try:
-            _check_video_keys(video, where, with_files=root is not None)
+            _check_video_keys(video, where, with_files=image_root is not None)
             where = f"{json_file}: video {video['id']}"
             if video["id"] in records:
                 raise DatasetError(
@@ -225,9 +225,9 @@ def _read_video(video: dict[str, Any], root: Root | None, where: str) -> dict[st
         )
     check_limit("VIDEO_FRAMES", length, f"{where}: frames of a video")
     record = {key: video[key] for key in ("height", "width")} | {"length": length}
+    if not all(map(is_text, names or ())):
+        raise DatasetError(f"{where}: 'file_names' has an entry that is no string", "videos")
     if root is not None:
-        if not all(map(is_text, names)):
-            raise DatasetError(f"{where}: 'file_names' has an entry that is no string", "videos")
         record["file_names"] = [root.place(name, where) for name in names]
     exhaustive = video.get("exhaustive", True)
     if not isinstance(exhaustive, bool):

@@ -244,6 +244,8 @@ def _read_areas(annotation: dict[str, Any], length: int, where: str) -> list | N
 
 def _read_boxes(annotation: dict[str, Any], length: int, where: str) -> list | None:
     boxes = _one_a_frame(annotation, "bboxes", length, where)
+    if boxes is not None:
+        boxes = [None if box == [] else box for box in boxes]  # of a frame without the object
     for box in boxes or ():
         if box is not None:
             check_box(box, f"{where}: 'bboxes'")

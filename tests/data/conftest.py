@@ -7,11 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from detectron2.config import CfgNode, get_cfg
+from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from rcf_vis.config import add_rcf_config
 from rcf_vis.data import load_ytvis_json
 
 from .clip_data import make_content, write_frames
+
+
+@pytest.fixture(autouse=True)
+def _forget_own_datasets():
+    before = set(DatasetCatalog.list())
+    yield
+    for name in set(DatasetCatalog.list()) - before:
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ import pytest
 from rcf_vis.config import read_config
 from rcf_vis.data import load_ytvis_json, register_datasets_from_cfg
 from rcf_vis.data.coco import load_coco_stills
+from rcf_vis.data.convert import as_coco_vid
 from rcf_vis.data.roots import Root
+from rcf_vis.data.split import load_annotated_json
 from rcf_vis.errors import DatasetError
 from tests.data.clip_data import make_content, write_frames
 from tests.scripts import ROOT, load_script
@@ -132,3 +134,11 @@ def test_audio_and_images_of_coco(folders):
         load_coco_stills(
             str(inside.parent / "coco.json"), str(inside), class_map={}, classes=["person"]
         )
+
+
+def test_what_reads_no_frame_has_no_root(folders):
+    """datasets/split.py and convert.py keep names as they are."""
+    inside, _ = folders
+    json_file = write(inside, "/elsewhere/0.png")
+    assert load_annotated_json(json_file)["videos"][0]["file_names"] == ["/elsewhere/0.png"]
+    assert as_coco_vid(json_file)["images"][0]["file_name"] == "/elsewhere/0.png"

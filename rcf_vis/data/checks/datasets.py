@@ -100,6 +100,7 @@ def examine(
     except DatasetError as fault:
         faults(fault)
         return diagnosis
+    _check_objects(diagnosis, records)
     diagnosis.frames = sum(record["length"] for record in records)
     present = list(present_frames(bar(records, desc=f"{name}: files"), faults))
     sample = draw_frames(present, num_images, seed)
@@ -108,6 +109,20 @@ def examine(
     diagnosis.decoded = len(sample)
     _examine_audio(diagnosis, records, bar)
     return diagnosis
+
+
+def _check_objects(diagnosis: Diagnosis, records: list[Record]) -> None:
+    """A set without an object is one that no training begins with."""
+    annotated = any("annotations" in record for record in records) or not records
+    objects = (
+        not item["iscrowd"]
+        for record in records
+        for frame in record.get("annotations", ())
+        for item in frame
+    )
+    if annotated and not any(objects) and not diagnosis.faults.counts:
+        message = f"{diagnosis.paths.json_file}: no video has an object that could be trained on"
+        diagnosis.faults(DatasetError(message, "objects"))
 
 
 def _examine_audio(diagnosis: Diagnosis, records: list[Record], bar: Progress) -> None:

@@ -8,8 +8,10 @@ import shutil
 import pytest
 from PIL import Image
 
+from rcf_vis.data import get_video_dicts
 from rcf_vis.data.categories import COCO_NAMES, YTVIS_2019_CATEGORIES
 from rcf_vis.data.checks.datasets import examine, registered_names
+from rcf_vis.errors import DatasetError
 from tests.data.clip_data import make_content, write_frames
 from tests.scripts import load_script
 
@@ -269,3 +271,18 @@ def test_a_bad_argument_is_named(check, root, capsys, arguments, message):
     assert exit_info.value.code == 2
     error = capsys.readouterr().err
     assert re.search(message, error)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda c: c.update(annotations=[]), lambda c: c["annotations"][0].update(iscrowd=1)]
+)
+def test_a_set_without_an_object_is_one_that_training_refuses(check, root, capsys, change):
+    content = healthy(lengths=(3, 5))
+    del content["annotations"][2:]
+    content["annotations"][1]["segmentations"] = [None] * 3
+    change(content)
+    write(root, content)
+    assert check.main([NAME]) == 1
+    assert "objects: 1\n    " in capsys.readouterr().out
+    with pytest.raises(DatasetError, match="no video with an annotated object"):
+        get_video_dicts([NAME])
