@@ -78,7 +78,8 @@ def _parse(path: str, local: str) -> dict[str, Any]:
         check_limit("CONFIG_BYTES", values, f"{path}: values of a config, aliases written out")
         content = loader.construct_document(tree)
     except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"{path}: no config of plain values ({error})") from error
+        reason = " ".join(str(error).split())[:300]  # with its place, in one line
+        raise ValueError(f"{path}: no config of plain values ({reason})") from error
     except ValueError as error:  # a date or a number that is none; or the limit
         raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
     if not isinstance(content, dict):

@@ -17,6 +17,7 @@ from detectron2.utils.file_io import PathManager
 
 from rcf_vis.evaluation import TrackAccumulator
 from rcf_vis.files import whole_file
+from rcf_vis.foreign_files import open_regular
 from rcf_vis.inference import OnlinePredictor
 from rcf_vis.inference.video_io import is_image, open_frames
 from rcf_vis.inference.video_sound import VideoSound, open_audio
@@ -209,7 +210,7 @@ def fingerprint(cfg: CfgNode) -> str:
     if weights:
         if not PathManager.isfile(weights):
             raise FileNotFoundError(f"MODEL.WEIGHTS is {weights!r}: no such file")
-        with PathManager.open(weights, "rb") as file:
+        with open_regular(PathManager.get_local_path(weights)) as file:
             for block in iter(lambda: file.read(1 << 20), b""):
                 digest.update(block)
     return digest.hexdigest()
