@@ -45,7 +45,8 @@ from rcf_vis.analysis.streams import measure_streams
 from rcf_vis.checkpoint import RCFCheckpointer, load_part_weights
 from rcf_vis.config import read_config
 from rcf_vis.data.augmentation import build_test_augmentation
-from rcf_vis.files import whole_file
+from rcf_vis.files import check_output, whole_file
+from rcf_vis.foreign_files import check_regular
 from rcf_vis.inference import frame_input
 from rcf_vis.inference.export import export_onnx
 from rcf_vis.inference.frame_input import resize_on_device
@@ -79,10 +80,10 @@ def get_parser() -> argparse.ArgumentParser:
         help="of the source, default 640x360",
     )  # fmt: skip
     parser.add_argument(
-        "--objects", type=int, nargs="+", default=[3], metavar="N", help="default 3"
+        "--objects", type=count, nargs="+", default=[3], metavar="N", help="default 3"
     )
-    parser.add_argument("--frames", type=int, default=30, help="measured, default 30")
-    parser.add_argument("--warmup", type=int, default=5, help="frames before, default 5")
+    parser.add_argument("--frames", type=positive, default=30, help="measured, default 30")
+    parser.add_argument("--warmup", type=count, default=5, help="frames before, default 5")
     parser.add_argument(
         "--precision", default="fp32", help="fp32, bf16 or fp16 (MODEL.RCF.TEST.PRECISION)"
     )
@@ -92,12 +93,12 @@ def get_parser() -> argparse.ArgumentParser:
         "openvino: a file of tools/export.py, run by rcf_vis.runtime",
     )  # fmt: skip
     parser.add_argument(
-        "--streams", type=int, nargs="+", metavar="N",
+        "--streams", type=positive, nargs="+", metavar="N",
         help="instead, frames a second of N streams in one step, and of one after the other in the "
         "same run; objects as the weights find them",
     )  # fmt: skip
     parser.add_argument(
-        "--data", type=int, nargs="?", const=200, metavar="CLIPS",
+        "--data", type=positive, nargs="?", const=200, metavar="CLIPS",
         help="instead, clips a CPU second of the config's training mapper, of videos of 1280x720; "
         "default 200",
     )  # fmt: skip
@@ -363,12 +364,17 @@ def machine(device: torch.device) -> dict[str, str | int]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    args = get_parser().parse_args(argv)
+    parser = get_parser()
+    args = parser.parse_args(argv)
+    try:
+        check_regular(args.config_file)
+        if args.json:
+            check_output(args.json, args.config_file, option="--json")
+    except OSError as error:
+        parser.error(str(error))
     if args.data is not None:
         feed(args)
         return
-    if args.streams is not None and min(args.streams) < 1:
-        raise SystemExit(f"--streams {min(args.streams)}: expected 1 or more streams")
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if args.engine in ENGINES:
         if args.device == "cuda" or args.streams:
@@ -445,8 +451,6 @@ def show_streams(result: dict) -> str:
 
 def feed(args: argparse.Namespace) -> None:
     """Clips a CPU second, with INPUT.FAST_DECODE and without."""
-    if args.data < 1:
-        raise SystemExit(f"--data {args.data}: expected 1 or more clips")
     cfg = read_config(args.config_file, args.opts)
     with tempfile.TemporaryDirectory() as folder:
         figures = clips_a_cpu_second(cfg, write_videos(Path(folder)), args.data)
@@ -459,6 +463,20 @@ def feed(args: argparse.Namespace) -> None:
     if args.json:
         with whole_file(args.json) as temporary:
             temporary.write_text(json.dumps({"machine": about, "clips a CPU second": figures}))
+
+
+def count(text: str) -> int:
+    """A whole number, 0 or more."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number, got '{text}'")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    """A whole number, 1 or more."""
+    if count(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got '{text}'")
+    return int(text)
 
 
 def frame_size(text: str) -> tuple[int, int]:
