@@ -4,9 +4,10 @@
 #     benchmarks/gpu_check.sh [FOLDER]      # default: output/gpu_check
 #
 # Training with AMP, killed and resumed; a step against the CPU's; AP in each precision; the speed of
-# R50, R101 and Swin-L. Each part writes to a file of its own as it goes; summary.txt says which ran.
-# It goes on where a part fails, and ends with 1 then. From the environment: PYTHON; DEVICE=cpu to try
-# the script itself; ITERATIONS, MODELS, SIZES, FRAMES; PART_SECONDS, the longest time of a part.
+# R50, R101 and Swin-L, and of many streams of R101. Each part writes to a file of its own as it goes;
+# summary.txt says which ran. It goes on where a part fails, and ends with 1 then. From the
+# environment: PYTHON; DEVICE=cpu to try the script itself; ITERATIONS, MODELS, SIZES, FRAMES, STREAMS,
+# STREAM_MODEL; PART_SECONDS, the longest time of a part.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 python=${PYTHON:-python}
@@ -15,6 +16,7 @@ iterations=${ITERATIONS:-100}
 models=${MODELS:-rcf_r50 rcf_r101 rcf_swinl}
 sizes=${SIZES:-640x360 1920x1080}
 frames=${FRAMES:-40}
+streams=${STREAMS:-4 16 32} stream_model=${STREAM_MODEL:-rcf_r101}
 longest=${PART_SECONDS:-120}
 tiny=configs/synthvis/rcf_tiny.yaml
 half=fp16 engine=compile compiled=True amp=True
@@ -82,6 +84,12 @@ speed() { # MODEL PRECISION ENGINE
     --engine "$3" --size $sizes --objects 3 10 --frames "$frames" --json "$out/speed-${1//\//-}-$2-$3.json"
 }
 
+streams() { # MODEL PRECISION ENGINE
+  # shellcheck disable=SC2086
+  run tools/benchmark.py --config-file "configs/$1.yaml" --device "$device" --precision "$2" \
+    --engine "$3" --streams $streams --frames "$frames" --json "$out/streams-${1//\//-}-$2-$3.json"
+}
+
 part machine machine
 part data data
 part training-killed train_and_kill
@@ -92,5 +100,6 @@ part ap-$half evaluate $half
 for model in $models; do
   part "speed-$model-$half" speed "$model" $half $engine
 done
+part "streams-$stream_model-$half" streams "$stream_model" $half $engine
 part "speed-${models%% *}-fp32" speed "${models%% *}" fp32 torch
 exit $failed
